@@ -1,0 +1,101 @@
+# make demo | test | check-all are all a newcomer needs; each builds what it needs in .venv, once.
+
+# The newest Python from 3.11 on that answers; `make PYTHON=/path/to/python3.12 test` chooses another.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$name && break; done)
+CORPORA ?= ../shared
+PYTEST_ARGS ?=
+
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PY := $(BIN)/python
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint requirements/lock.txt
+# hatchling comes from the lock file, so a build needs no isolated environment with packages of another day.
+EDITABLE := --no-build-isolation --editable
+PINS := pyproject.toml requirements/lock.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format chromium check-all models bench bench-quality bench-speed lock dist clean
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
+
+.venv/.pip: requirements/lock.txt
+	@test -n "$(PYTHON)" || { echo "line-cleaner needs Python 3.11 or newer; none found. Name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	@# The pip that comes with Python 3.11 (23.2) fails on trafilatura beside readability-lxml.
+	@echo 'Installing into .venv; this is done once.'
+	@$(INSTALL) pip hatchling editables
+	@touch $@
+
+.venv/.demo: .venv/.pip $(PINS)
+	@$(INSTALL) $(EDITABLE) .
+	@touch $@
+
+.venv/.test: .venv/.pip $(PINS)
+	@$(INSTALL) $(EDITABLE) '.[arrow,test]'
+	@touch $@ .venv/.demo
+
+.venv/.all: .venv/.pip $(PINS)
+	@$(INSTALL) $(EDITABLE) '.[all]'
+	@touch $@ .venv/.test .venv/.demo
+
+demo: .venv/.demo ## clean the article in seeds/ and show what went and why
+	@for article in seeds/*.txt; do \
+		printf '\n== cleaner clean %s\n\n' "$$article" && $(BIN)/cleaner clean "$$article" && \
+		printf '\n== cleaner explain %s\n\n' "$$article" && $(BIN)/cleaner explain "$$article" || exit; \
+	done
+
+lint: .venv/.test ## ruff, the formatter's check, mypy --strict
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy --strict cleaner
+
+format: .venv/.test ## put the code into ruff's format
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+test: lint ## lint, then every test that needs only Python
+	$(PY) -m pytest -q -rfEs $(PYTEST_ARGS)
+
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		sudo=$$(test "$$(id -u)" = 0 || echo 'sudo -n'); export DEBIAN_FRONTEND=noninteractive; \
+		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium; } || \
+		echo 'Chromium is missing and apt-get could not install it: the tests that look at pages will be skipped.' >&2
+
+# A test that is skipped here is a failure: the plugin says which and why.
+check-all: .venv/.all chromium lint ## install every extra and tool, run every test, skip none
+	PYTHONPATH=tests $(PY) -m pytest -q -rfEs -p no_skips $(PYTEST_ARGS)
+
+MODEL ?= news-1
+
+models: .venv/.test ## train the shipped model again; CORPORA=FOLDER holds labels/ and corpora/
+	@test -d "$(CORPORA)/labels" || { echo "$(CORPORA): no labels/ in it; name the folder: make models CORPORA=FOLDER" >&2; exit 1; }
+	$(BIN)/cleaner train --labels "$(CORPORA)/labels" --pages "$(CORPORA)/corpora" \
+		--suspects "$(CORPORA)/corpora/gold_checked.tsv" $(if $(wildcard data/licences.tsv),--licences data/licences.tsv) \
+		--examples data/lines.jsonl -o models/$(MODEL)
+	$(BIN)/cleaner models verify models/$(MODEL)
+
+bench: bench-quality bench-speed ## both benchmarks; they write bench/RESULTS.md
+
+bench-quality: .venv/.all
+	$(PY) bench/quality.py --corpora "$(CORPORA)"
+
+bench-speed: .venv/.all
+	$(PY) bench/speed.py --corpora "$(CORPORA)"
+
+lock: .venv/.pip ## choose the pinned versions anew
+	$(PY) -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade --no-header --no-annotate \
+		--output-file requirements/lock.txt pyproject.toml
+	@{ echo '# Versions that make installs and tests with, for Python 3.11 to 3.14 on Linux, macOS and Windows.'; \
+		echo '# Written by `make lock` from pyproject.toml; used as constraints: pip install -c requirements/lock.txt .'; \
+		cat requirements/lock.txt; } > requirements/lock.new && mv requirements/lock.new requirements/lock.txt
+
+dist: .venv/.test ## the wheel and the source archive, in dist/
+	rm -rf dist
+	$(PY) -m hatchling build
+
+clean: ## remove .venv and everything else that was built
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

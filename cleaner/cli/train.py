@@ -1,0 +1,77 @@
+"""``cleaner train``: labelled documents and pages with gold text in, a model folder out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cleaner.errors import UsageError
+
+
+def train(
+    labels: Annotated[
+        list[Path],
+        typer.Option("--labels", help="Labelled documents, JSON Lines with lines and labels. May be given often."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new model, such as models/NAME-1.")],
+    pages: Annotated[
+        list[Path] | None,
+        typer.Option("--pages", help="Pages with gold text, JSON Lines with html and body, plain or .zst."),
+    ] = None,
+    suspects: Annotated[
+        Path | None,
+        typer.Option(
+            "--suspects", help="Table (tabs; id and verdict) of pages whose gold is wrong; they are left out."
+        ),
+    ] = None,
+    licences: Annotated[
+        Path | None, typer.Option("--licences", help="Table (tabs; file name and licence) for the model card.")
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option("--examples", help="Documents of your own whose scores `cleaner models verify` will check."),
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="Train on the documents of this split alone.")] = "train",
+    name: Annotated[str | None, typer.Option("--name", help="Name in the manifest; else from the folder's.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A small model in seconds, to try out labels; its figures are worse.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Same data and seed, same bytes.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
+) -> None:
+    """Fit a model to labelled documents and to pages with gold text.
+
+    Cross-validates by site on the way: the thresholds and figures in the manifest are those of documents whose site
+    the judging model had not seen. The documents of other splits are never looked at.
+    """
+    from cleaner.learn.train import TrainingPlan
+    from cleaner.learn.workflow import train_model
+
+    if not labels:
+        raise UsageError("train needs at least one --labels FILE")
+
+    def note(message: str) -> None:
+        if not quiet:
+            print(message, file=sys.stderr, flush=True)
+
+    plan = TrainingPlan.quick(seed) if quick else TrainingPlan(seed=seed)
+    model = train_model(
+        labels,
+        pages or [],
+        output,
+        plan=plan,
+        split=split,
+        suspects=suspects,
+        licences=licences,
+        examples=examples,
+        name=name,
+        log=note,
+    )
+    balanced = model.manifest["thresholds"]["balanced"]["article"]
+    note(
+        f"{output}: {model.full_name}; out of fold it finds {100 * balanced['debris_lines_found']:.0f} % of the debris "
+        f"in articles and loses {100 * balanced['article_lines_lost']:.2f} % of their own lines"
+    )

@@ -1,0 +1,67 @@
+"""Everything that cleaner raises, and why a document can be rejected.
+
+::
+
+    CleanerError
+    ├── UsageError        an option, argument or combination that cannot work       exit code 2
+    ├── InputError        an input that is missing or cannot be read at all         exit code 1
+    ├── OutputError       an output that cannot be written                          exit code 1
+    ├── ModelError        a model folder that is missing, altered or of another version
+    ├── DocumentError     one document that cannot be cleaned (has .reason)
+    └── MissingExtraError a package that an optional feature needs
+
+Bad *documents* inside a run are data: they become ``Rejected`` with one of ``REASONS``. Bad *use* raises.
+"""
+
+from __future__ import annotations
+
+REASONS: tuple[str, ...] = (
+    "unreadable",  # the file cannot be opened, breaks off (damaged packing), or is of a kind that is not read
+    "invalid_json",  # the record is not JSON, or not an object
+    "no_text",  # the record has neither text nor html
+    "bad_type",  # text or html is something other than a string, or the document is no document at all
+    "undecodable",  # the bytes are not text in any encoding (binary)
+    "too_large",  # the record passes the limit of size
+    "extract_failed",  # the page's parser or extractor gave up
+    "internal",  # cleaner itself failed; a defect worth reporting
+)
+
+
+class CleanerError(Exception):
+    """Base of everything that cleaner raises on purpose."""
+
+
+class UsageError(CleanerError, ValueError):
+    """An option, argument or combination of them that cannot work."""
+
+
+class InputError(CleanerError):
+    """An input that is missing or cannot be read at all."""
+
+
+class OutputError(CleanerError):
+    """An output that cannot be written."""
+
+
+class ModelError(CleanerError):
+    """A model folder that is missing, altered, or made for another version."""
+
+
+class DocumentError(CleanerError):
+    """One document that cannot be cleaned; ``reason`` is one of ``REASONS``."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        if reason not in REASONS:
+            raise ValueError(f"{reason!r} is no reason of rejection; add it to REASONS with its meaning")
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[DocumentError], tuple[str, str]]:
+        return type(self), (self.reason, str(self))
+
+
+class MissingExtraError(CleanerError, ImportError):
+    """A package that an optional feature needs is not installed; the message says what to install."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this needs {package}, which is not installed: pip install 'line-cleaner[{extra}]'")

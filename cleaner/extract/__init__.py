@@ -1,0 +1,1 @@
+"""Page -> PageLines: decoding of bytes, plain text, and HTML."""

@@ -1,0 +1,1 @@
+"""The learning loop: aligned gold, training, figures."""

@@ -1,0 +1,239 @@
+"""Documents made for training: real debris set into clean articles, and pages cut down as extractors cut them.
+
+Labelled documents are few and half of them hold no debris at all. Gold articles are many and clean; runs of debris
+taken from *other* sites and set between their paragraphs show a model the same lines in hundreds of stories.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.labels import LABEL_INDEX
+from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument
+
+_BODY, _TITLE, _TEASER = LABEL_INDEX["body"], LABEL_INDEX["title"], LABEL_INDEX["teaser"]
+_PLACES = ("head", "middle", "tail")
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """A line of a made document: where it came from, so that scores made for the source can be used.
+
+    document, line: its place in the list of source documents; document is -1 where the text is new.
+    """
+
+    text: str
+    label: int
+    document: int
+    line: int
+
+
+@dataclass(frozen=True)
+class MadeDocument:
+    lines: tuple[SourceLine, ...]
+    title: str
+    lang: str | None
+
+
+@dataclass(frozen=True)
+class _Run:
+    lines: tuple[SourceLine, ...]
+    site: str | None
+    document: int
+
+
+class DebrisStock:
+    """Runs of debris by language and by place in the document, short phrases, and headlines of other stories."""
+
+    def __init__(
+        self,
+        documents: Sequence[LabelledDocument],
+        chosen: Iterable[int],
+        headlines: Sequence[tuple[str | None, str]],
+    ) -> None:
+        self.runs: dict[tuple[str | None, str], list[_Run]] = defaultdict(list)
+        self.phrases: dict[str | None, list[str]] = defaultdict(list)
+        self.headlines: dict[str | None, list[str]] = defaultdict(list)
+        for index in chosen:
+            document = documents[index]
+            for place, run in _find_runs(document, index):
+                self.runs[document.lang, place].append(run)
+                for line in run.lines:
+                    words = line.text.split()
+                    if len(words) <= 4 and 3 <= len(line.text) <= 32 and not line.text[-1].isdigit():
+                        self.phrases[document.lang].append(line.text.rstrip(":»›> "))
+        for lang, headline in headlines:
+            self.headlines[lang].append(headline)
+
+    def draw_run(
+        self, rng: np.random.Generator, lang: str | None, place: str, site: str | None
+    ) -> Sequence[SourceLine]:
+        """A run from another site, as a rule one seen at the same place in its document; empty where there is none."""
+        wanted = place if rng.random() < 0.75 else str(rng.choice(_PLACES))
+        runs = self.runs.get((lang, wanted)) or self.runs.get((lang, place)) or []
+        for _ in range(4):
+            if not runs:
+                break
+            run = runs[int(rng.integers(len(runs)))]
+            if run.site is None or run.site != site:
+                return _vary(run.lines, rng)
+        return ()
+
+    def draw_pointer(self, rng: np.random.Generator, lang: str | None) -> SourceLine | None:
+        """A pointer to another story in words that no site uses: a phrase of any menu before a headline.
+
+        The words before the colon are drawn anew each time, so what tells such a line is its form and that its
+        words are strange to the story.
+        """
+        headlines, phrases = self.headlines.get(lang), self.phrases.get(lang)
+        if not headlines or not phrases:
+            return None
+        headline = headlines[int(rng.integers(len(headlines)))]
+        phrase = phrases[int(rng.integers(len(phrases)))]
+        if phrase.isupper() and rng.random() < 0.5:
+            phrase = phrase.capitalize()
+        form = int(rng.integers(5))
+        if form == 0:
+            text = headline
+        elif form == 1:
+            text = f"{phrase} – {headline}"
+        elif form == 2:
+            text = f"{phrase.upper()}: {headline}"
+        else:
+            text = f"{phrase}: {headline}"
+        return SourceLine(text, _TEASER, -1, -1)
+
+
+def _vary(run: Sequence[SourceLine], rng: np.random.Generator) -> Sequence[SourceLine]:
+    """A part of a long run: a whole menu is one thing, its pieces are what scrapers leave."""
+    if len(run) <= 2 or rng.random() < 0.4:
+        return run[:40]
+    length = int(rng.integers(1, min(len(run), 12) + 1))
+    start = int(rng.integers(len(run) - length + 1))
+    return run[start : start + length]
+
+
+def _find_runs(document: LabelledDocument, index: int) -> list[tuple[str, _Run]]:
+    drops = document.drops
+    kept = np.flatnonzero(document.labels == _BODY)
+    runs: list[tuple[str, _Run]] = []
+    start = None
+    for number in range(len(drops) + 1):
+        dropped = number < len(drops) and bool(drops[number])
+        if dropped and start is None:
+            start = number
+        elif not dropped and start is not None:
+            place = "head" if not len(kept) or number <= kept[0] else "tail" if start > kept[-1] else "middle"
+            lines = tuple(
+                SourceLine(document.lines[line], int(document.labels[line]), index, line)
+                for line in range(start, number)
+            )
+            runs.append((place, _Run(lines, document.site, index)))
+            start = None
+    return runs
+
+
+def insert_debris(document: LabelledDocument, index: int, stock: DebrisStock, rng: np.random.Generator) -> MadeDocument:
+    """The article of a document (its kept lines) with debris of other sites set in, at the head, inside and after."""
+    article = [
+        SourceLine(text, label, index, line)
+        for line, (text, label) in enumerate(zip(document.lines, document.labels.tolist(), strict=True))
+        if label == _BODY
+    ]
+    # A scraper often cuts an article short, and short articles are where debris is hard to tell.
+    if len(article) > 6 and rng.random() < 0.5:
+        article = article[: int(rng.integers(3, min(len(article), 30) + 1))]
+    has_title = bool(document.title) and rng.random() < 0.6
+    lines: list[SourceLine] = []
+    clean = rng.random() < 0.2
+    if has_title:
+        lines.append(SourceLine(str(document.title), _TITLE, -1, -1))
+    if not clean and rng.random() < 0.5:
+        run = list(stock.draw_run(rng, document.lang, "head", document.site))
+        lines = run + lines if rng.random() < 0.3 else lines + run
+    n_inside = 0 if clean else int(rng.poisson(1.2))
+    breaks = sorted(rng.integers(1, max(len(article), 2), size=n_inside).tolist())
+    trigger_pointer = stock.draw_pointer(rng, document.lang)
+    for number, line in enumerate(article):
+        while breaks and breaks[0] == number:
+            breaks.pop(0)
+            lines += _draw_inside(document, stock, rng, trigger_pointer)
+        lines.append(line)
+    if not clean and rng.random() < 0.55:
+        lines += stock.draw_run(rng, document.lang, "tail", document.site)
+        if rng.random() < 0.3:
+            pointers = (stock.draw_pointer(rng, document.lang) for _ in range(int(rng.integers(1, 5))))
+            lines += [pointer for pointer in pointers if pointer]
+    title = str(document.title) if document.title and rng.random() < 0.6 else ""
+    return MadeDocument(tuple(lines), title, document.lang)
+
+
+def _draw_inside(
+    document: LabelledDocument, stock: DebrisStock, rng: np.random.Generator, pointer: SourceLine | None
+) -> Sequence[SourceLine]:
+    if pointer and rng.random() < 0.35:
+        # Half of the time with the document's own opening words again, as a site's template repeats them.
+        other = stock.draw_pointer(rng, document.lang)
+        if other and rng.random() < 0.5 and ":" in pointer.text and ":" in other.text:
+            opening, headline = pointer.text.split(":")[0], other.text.split(":", 1)[1]
+            return [SourceLine(f"{opening}:{headline}", _TEASER, -1, -1)]
+        return [pointer if rng.random() < 0.5 or not other else other]
+    return stock.draw_run(rng, document.lang, "middle", document.site)
+
+
+def crop_page(document: LabelledDocument, index: int, rng: np.random.Generator) -> MadeDocument | None:
+    """A page cut down to about its article, some lines too many at both ends and inside, as an extractor leaves it."""
+    kept = np.flatnonzero(~document.drops)
+    if not len(kept):
+        return None
+    before, after = (int(rng.geometric(1 / mean)) - 1 for mean in (5.0, 9.0))
+    start = max(0, int(kept[0]) - before)
+    end = min(len(document.lines), int(kept[-1]) + 1 + after)
+    drops = document.drops
+    thin = rng.random() < 0.5
+    lines = [
+        SourceLine(document.lines[line], int(document.labels[line]), index, line)
+        for line in range(start, end)
+        if not (thin and drops[line] and rng.random() < 0.5)
+    ]
+    title = str(document.title) if document.title and rng.random() < 0.5 else ""
+    return MadeDocument(tuple(lines), title, document.lang)
+
+
+def strip_site_name(title: str) -> str:
+    """A page's title without the site's name behind (or before) a bar or dash."""
+    parts = re.split(r"\s+[|–—»·]\s+|\s+-\s+", title.strip())
+    return max(parts, key=len) if len(parts) > 1 else title.strip()
+
+
+def as_made(document: LabelledDocument, index: int, with_title: bool = True) -> MadeDocument:
+    """A document as it is, in the form of the made ones."""
+    lines = tuple(
+        SourceLine(text, label, index, line)
+        for line, (text, label) in enumerate(zip(document.lines, document.labels.tolist(), strict=True))
+    )
+    return MadeDocument(lines, str(document.title or "") if with_title else "", document.lang)
+
+
+def labels_of(document: MadeDocument) -> npt.NDArray[np.int64]:
+    """int64, shape (n_lines,); UNKNOWN_DEBRIS where the class is not known."""
+    return np.array([line.label for line in document.lines], dtype=np.int64)
+
+
+__all__ = [
+    "UNKNOWN_DEBRIS",
+    "DebrisStock",
+    "MadeDocument",
+    "SourceLine",
+    "as_made",
+    "crop_page",
+    "insert_debris",
+    "labels_of",
+    "strip_site_name",
+]

@@ -1,0 +1,153 @@
+"""The two estimators, fitted with scikit-learn and turned into the integers that `cleaner.model` adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.features.chars import CharTables, encode_lines
+from cleaner.features.context import RARITY_BITS, rarity_bucket
+from cleaner.features.ngrams import N_BUCKETS, PrefixHash, find_tokens, gram_bag
+from cleaner.features.shape import FloatArray
+from cleaner.model.line_model import (
+    EXACT_FLOAT,
+    MAX_ACTIVATION,
+    MAX_STEPS,
+    N_LABELS,
+    STEP,
+    GramWeights,
+    Layer,
+    Net,
+)
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+IntArray = npt.NDArray[np.int64]
+
+_CHUNK_LINES = 20_000
+_CLIP_LOGIT = 8.0
+
+
+def gram_matrix(texts: Sequence[str], chars: CharTables) -> csr_matrix:
+    """4-grams of lines as a sparse matrix, each row's counts over the root of the number of its grams.
+
+    float32, shape (n_lines, 2^18); its product with the weights is what `GramWeights.score` computes.
+    """
+    from scipy.sparse import csr_matrix, vstack
+
+    parts = []
+    for start in range(0, len(texts), _CHUNK_LINES):
+        bag = gram_bag(encode_lines(texts[start : start + _CHUNK_LINES], chars))
+        counts = bag.counts
+        values = np.repeat(1 / np.sqrt(counts), counts).astype(np.float32)
+        part = csr_matrix((values, bag.buckets.astype(np.int32), bag.starts), shape=(len(counts), N_BUCKETS))
+        part.sum_duplicates()
+        parts.append(part)
+    return vstack(parts).tocsr() if parts else csr_matrix((0, N_BUCKETS), dtype=np.float32)
+
+
+def fit_grams(matrix: csr_matrix, labels: IntArray, weights: FloatArray, n_epochs: int, seed: int) -> Any:
+    """Stage one: a linear model, one class against the rest, by averaged stochastic gradient descent."""
+    from sklearn.linear_model import SGDClassifier
+
+    model = SGDClassifier(loss="log_loss", alpha=3e-6, max_iter=n_epochs, tol=None, average=True, random_state=seed)
+    return model.fit(matrix, labels, sample_weight=weights)
+
+
+def gram_logits(model: Any, matrix: csr_matrix) -> FloatArray:
+    """Logits for each class, cut at ±8; a class that was not there to learn from gets -8. float32, (n_lines, 13)."""
+    logits = np.full((matrix.shape[0], N_LABELS), -_CLIP_LOGIT, dtype=np.float32)
+    logits[:, model.classes_] = model.decision_function(matrix)
+    return np.clip(logits, -_CLIP_LOGIT, _CLIP_LOGIT)
+
+
+def quantise_grams(model: Any) -> GramWeights:
+    """Stage one in bytes: each class scaled by its own largest weight but the hundred strongest, which are cut."""
+    weights = np.zeros((N_LABELS, N_BUCKETS), dtype=np.float64)
+    biases = np.full(N_LABELS, -_CLIP_LOGIT)
+    weights[model.classes_], biases[model.classes_] = model.coef_, model.intercept_
+    largest = np.maximum(np.sort(np.abs(weights), axis=1)[:, -100], 1e-9)
+    scales = largest / 127
+    integers = np.clip(np.rint(weights / scales[:, None]), -127, 127).astype(np.int8)
+    return GramWeights(np.ascontiguousarray(integers.T), scales.astype(np.float32), biases.astype(np.float32))
+
+
+def measure_rarity(texts: Sequence[str], chars: CharTables) -> npt.NDArray[np.uint8]:
+    """How rare words are, by bucket of their hash: 0 for what stands in more than one line of 64, 255 at the most.
+
+    Words that share a bucket share its count. No word can be read back. uint8, shape (2^14,).
+    """
+    n_buckets = 1 << RARITY_BITS
+    counts = np.zeros(n_buckets, dtype=np.int64)
+    for start in range(0, len(texts), _CHUNK_LINES):
+        characters = encode_lines(texts[start : start + _CHUNK_LINES], chars)
+        tokens = find_tokens(characters, PrefixHash(characters.folds))
+        keys = np.unique(tokens.lines() * n_buckets + rarity_bucket(tokens.hashes))
+        counts += np.bincount(keys % n_buckets, minlength=n_buckets)
+    bits = np.log2((len(texts) + 1) / (counts + 1))
+    return np.clip(np.rint((bits - 6) * 24), 0, 255).astype(np.uint8)
+
+
+def fit_net(
+    inputs: FloatArray, labels: IntArray, weights: FloatArray, hidden: tuple[int, ...], n_epochs: int, seed: int
+) -> Any:
+    """Stage two: a multi-layer perceptron over the inputs in units of one deviation."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    net = MLPClassifier(
+        hidden, alpha=1e-2, max_iter=n_epochs, learning_rate_init=1.5e-3, batch_size=512, random_state=seed
+    )
+    with warnings.catch_warnings():
+        # A fixed number of epochs is the choice here, not a failure to converge.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return net.fit(inputs / np.float32(STEP), labels, sample_weight=weights)
+
+
+def quantise_net(model: Any, inputs: FloatArray, temperature: float = 1.0) -> Net:
+    """A fitted net in integers; inputs: some of those it was fitted on, to see how large activations get."""
+    activations = inputs.astype(np.float64)
+    bound, unit = float(MAX_STEPS), np.full(inputs.shape[1], 1 / STEP)
+    layers = []
+    n_layers = len(model.coefs_)
+    for depth, (coefficients, intercepts) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
+        coefficients, intercepts = coefficients.astype(np.float64), intercepts.astype(np.float64)
+        is_last = depth == n_layers - 1
+        if is_last:
+            coefficients, intercepts = _spread_classes(coefficients, intercepts, model.classes_)
+        weights = coefficients * unit[:, None]
+        # The most that a column's sum can reach stays below 2^24, whatever the inputs.
+        resolution = 0.98 * EXACT_FLOAT / (bound * np.abs(weights).sum(axis=0) + np.abs(intercepts) + 1e-9)
+        integers, biases = np.rint(weights * resolution), np.rint(intercepts * resolution)
+        if is_last:
+            scales = 1 / (resolution * temperature)
+            layers.append(Layer(integers.astype(np.float32), biases.astype(np.float32), scales.astype(np.float32)))
+            break
+        sums = activations @ integers + biases
+        top = np.maximum(np.quantile(sums, 0.9995, axis=0), 1.0)
+        scales = (MAX_ACTIVATION / top).astype(np.float32)
+        layers.append(Layer(integers.astype(np.float32), biases.astype(np.float32), scales))
+        activations = np.rint(np.clip(sums * scales, 0, MAX_ACTIVATION))
+        bound, unit = float(MAX_ACTIVATION), 1 / (scales.astype(np.float64) * resolution)
+    return Net(tuple(layers))
+
+
+def _spread_classes(
+    coefficients: npt.NDArray[np.float64], intercepts: npt.NDArray[np.float64], classes: IntArray
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """A last layer over all classes; those that were not there to learn from get a logit far below the others."""
+    if len(classes) == 1:
+        raise ValueError("all lines are of one class; there is nothing to tell apart")
+    if coefficients.shape[1] == 1:  # scikit-learn gives two classes one output
+        coefficients = np.concatenate([np.zeros_like(coefficients), coefficients], axis=1)
+        intercepts = np.concatenate([np.zeros_like(intercepts), intercepts])
+    wide = np.zeros((coefficients.shape[0], N_LABELS))
+    low = np.full(N_LABELS, -20.0)
+    wide[:, classes], low[classes] = coefficients, intercepts
+    return wide, low

@@ -1,0 +1,259 @@
+"""A fitted model -> its folder: weights, manifest, card; and the check of a folder against its own manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner import __version__
+from cleaner.errors import OutputError
+from cleaner.features import FEATURE_VERSION
+from cleaner.features.hints import Hints
+from cleaner.labels import LABELS
+from cleaner.learn.corpus import LabelledDocument
+from cleaner.learn.evaluate import lines_lost, text_report, threshold_at_loss
+from cleaner.learn.train import Fitted, TrainingPlan
+from cleaner.model.artefact import (
+    CARD,
+    DEFAULT_DROPPED,
+    FORMAT_VERSION,
+    INPUT_KINDS,
+    MANIFEST,
+    SCORE_DIGITS,
+    WEIGHTS,
+    Model,
+    Verdicts,
+    decide,
+    is_page,
+    load_model,
+    pack_weights,
+)
+from cleaner.types import Lines
+
+MODE_LOSSES: dict[str, float] = {"balanced": 0.005, "recall": 0.001, "precision": 0.02}
+"""Share of article lines that each mode may lose, measured out of fold on the labelled documents."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file that a model was trained on. licence: as its source states it."""
+
+    name: str
+    sha256: str
+    n_documents: int
+    n_lines: int
+    licence: str = "not stated"
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for chunk in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+Thresholds = dict[str, dict[str, dict[str, float]]]
+
+
+def measure_thresholds(fitted: Fitted) -> Thresholds:
+    """For each mode and kind of input its threshold, and what it lost and found out of fold on labelled documents."""
+    page_like = np.array([_is_page(weights) for weights in fitted.weights])
+    thresholds: Thresholds = {mode: {} for mode in MODE_LOSSES}
+    for kind in INPUT_KINDS:
+        chosen = np.flatnonzero(page_like == (kind == "page"))
+        # Without a document of the kind (a small training set) what is known of all of them must do.
+        indices = chosen.tolist() if len(chosen) else list(range(len(fitted.weights)))
+        scores = np.concatenate([decide(fitted.weights[index], DEFAULT_DROPPED, 1.0).scores for index in indices])
+        keep = np.concatenate([~fitted.documents[index].drops for index in indices])
+        doc_ids = np.repeat(np.arange(len(indices)), [len(fitted.weights[index]) for index in indices])
+        for mode, max_loss in MODE_LOSSES.items():
+            threshold = _round_up(threshold_at_loss(scores, keep, doc_ids, max_loss))
+            dropped = scores >= threshold
+            thresholds[mode][kind] = {
+                "threshold": threshold,
+                "max_article_lines_lost": max_loss,
+                "article_lines_lost": round(lines_lost(keep, dropped, doc_ids), 5),
+                "debris_lines_found": round(float((dropped & ~keep).sum() / max((~keep).sum(), 1)), 4),
+                "right_of_dropped": round(float((dropped & ~keep).sum() / max(dropped.sum(), 1)), 4),
+                "n_documents": len(chosen),
+            }
+    return thresholds
+
+
+def _is_page(weights: npt.NDArray[np.int64]) -> bool:
+    return bool(is_page(weights, np.array([0, len(weights)]))[0])
+
+
+def _decide_document(weights: npt.NDArray[np.int64], by_kind: Mapping[str, Mapping[str, float]]) -> Verdicts:
+    return decide(weights, DEFAULT_DROPPED, by_kind["page" if _is_page(weights) else "article"]["threshold"])
+
+
+def _round_up(threshold: float) -> float:
+    """To the digits that scores have; upwards, so that no more is lost than was measured."""
+    unit = 10**SCORE_DIGITS
+    return min(float(np.ceil(threshold * unit - 1e-9) / unit), 1.0)
+
+
+def report_out_of_fold(fitted: Fitted, thresholds: Thresholds, n_resamples: int) -> dict[str, Any]:
+    """Figures of the out-of-fold judgement, over all labelled documents and by kind."""
+    kinds = ["all", *sorted({document.kind for document in fitted.documents})]
+    figures = {}
+    for kind in kinds:
+        chosen = [index for index, document in enumerate(fitted.documents) if kind in ("all", document.kind)]
+        weights = [fitted.weights[index] for index in chosen]
+        by_mode = {
+            mode: [_decide_document(values, by_kind) for values in weights] for mode, by_kind in thresholds.items()
+        }
+        figures[kind] = text_report(
+            [fitted.documents[index].labels for index in chosen],
+            [verdict.scores for verdict in by_mode["balanced"]],
+            [verdict.labels for verdict in by_mode["balanced"]],
+            [int(fitted.groups[index]) for index in chosen],
+            {mode: [~verdict.kept for verdict in verdicts] for mode, verdicts in by_mode.items()},
+            n_resamples=n_resamples,
+        )
+    return figures
+
+
+def write_model(
+    fitted: Fitted,
+    path: Path,
+    *,
+    name: str,
+    version: str,
+    data_files: Sequence[DataFile],
+    examples: Sequence[LabelledDocument],
+    plan: TrainingPlan,
+    n_resamples: int = 200,
+) -> Model:
+    """Writes the folder of a model and comes back with the model read from it.
+
+    examples: documents of our own whose scores go into the manifest, for `verify_model`. The same input gives the
+    same bytes: nothing here looks at the clock. Raises OutputError.
+    """
+    thresholds = measure_thresholds(fitted)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with (path / WEIGHTS).open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **pack_weights(fitted.model))
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error
+    manifest: dict[str, Any] = {
+        "format": FORMAT_VERSION,
+        "feature_version": FEATURE_VERSION,
+        "cleaner_version": __version__,
+        "name": name,
+        "version": version,
+        "classes": list(LABELS),
+        "thresholds": thresholds,
+        "calibration": {"method": "temperature", "temperature": round(fitted.temperature, 4)},
+        "sha256": {WEIGHTS: hash_file(path / WEIGHTS)},
+        "training": {"plan": asdict(plan), "data": [asdict(entry) for entry in data_files]},
+        "figures": {"cv": report_out_of_fold(fitted, thresholds, n_resamples)},
+        "examples": [],
+    }
+    model = Model(path, manifest, fitted.model)
+    manifest["examples"] = [_example(model, document) for document in examples]
+    _write(path / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
+    _write(path / CARD, render_card(manifest))
+    return load_model(path)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error
+
+
+def judge_document(model: Model, lines: Sequence[str], title: str | None, mode: str = "balanced") -> Verdicts:
+    """Verdicts on the lines of one document, under the default classes to keep."""
+    document = Lines(list(lines), np.array([0, len(lines)]), np.zeros(len(lines), dtype=np.bool_), [title or ""])
+    return model.judge(document, DEFAULT_DROPPED, mode, Hints())
+
+
+def _example(model: Model, document: LabelledDocument) -> dict[str, Any]:
+    scores = judge_document(model, document.lines, document.title).scores
+    return {"id": document.id, "title": document.title, "lines": list(document.lines), "scores": scores.tolist()}
+
+
+def verify_model(path: str | Path) -> list[str]:
+    """What is wrong with a model folder: hashes, versions, and scores of its own examples; empty where nothing is.
+
+    Raises ModelError where it cannot be loaded at all.
+    """
+    model = load_model(path)
+    problems = []
+    for example in model.manifest["examples"]:
+        found = judge_document(model, example["lines"], example["title"]).scores.tolist()
+        if found != example["scores"]:
+            line = next(
+                (i for i, pair in enumerate(zip(found, example["scores"], strict=False)) if pair[0] != pair[1]), 0
+            )
+            problems.append(
+                f"{model.path}: line {line} of example {example['id']} scores {found[line]}, "
+                f"the manifest says {example['scores'][line]}"
+            )
+    return problems
+
+
+def render_card(manifest: Mapping[str, Any]) -> str:
+    """The model card: what it is for, what it learned from, what it was measured to do."""
+    data = manifest["training"]["data"]
+    rows = "\n".join(
+        f"| `{entry['name']}` | {entry['n_documents']:,} | {entry['n_lines']:,} | {entry['licence']} |"
+        for entry in data
+    )
+    modes = "\n".join(
+        f"| {mode} | {kind} | {entry['threshold']:.4f} | {100 * entry['article_lines_lost']:.2f} % | "
+        f"{100 * entry['debris_lines_found']:.1f} % | {100 * entry['right_of_dropped']:.1f} % |"
+        for mode, by_kind in manifest["thresholds"].items()
+        for kind, entry in by_kind.items()
+    )
+    overall = manifest["figures"]["cv"]["all"]
+    return f"""# {manifest["name"]} {manifest["version"]}
+
+A classifier of the lines of scraped news. It gives each line the probabilities of {len(LABELS)} classes; a line whose
+probabilities of the dropped classes add up to the threshold of the mode goes.
+
+Two stages: hashed character 4-grams in a linear model, then its scores with dense features of the line, its
+neighbours and its document in a small net. Fitted with scikit-learn, run with numpy in whole numbers. The weights
+stand over hashes: no sentence of the training data can be read from them.
+
+## Trained on
+
+| file | documents | lines | licence of the source |
+|---|---|---|---|
+{rows}
+
+Only the `train` split. Texts belong to their publishers and are not part of the model.
+
+## Thresholds
+
+Measured out of fold (cross-validation by site) on the {overall["n_documents"]:,} labelled documents
+({overall["n_lines"]:,} lines). Loss is capped at {overall["loss_cap"]} lines a document. The model tells by itself
+whether a document is an article with some debris or a page that is mostly menus and lists.
+
+| mode | document | threshold | article lines lost | debris lines found | right of the dropped |
+|---|---|---|---|---|---|
+{modes}
+
+Average precision of the debris score {overall["average_precision"]["value"]:.3f}
+[{overall["average_precision"]["low"]:.3f}, {overall["average_precision"]["high"]:.3f}]; calibration error
+{overall["expected_calibration_error"]["value"]:.3f}. All figures by kind of document stand in `manifest.json`.
+
+## Limits
+
+Labelled documents are mostly English; other languages learn from pages with gold text. Captions that read like
+sentences, biographies and headlines of other stories on the same topic are missed most. Poetry, tables, film credits
+and code are not news.
+"""

@@ -1,0 +1,116 @@
+"""Pages with gold text -> documents whose lines are labelled by alignment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cleaner.labels import BODY, TITLE
+from cleaner.learn.align import align, split_words
+from cleaner.learn.augment import strip_site_name
+from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow, LabelledDocument, read_rows
+from cleaner.learn.evaluate import shingle_counts
+
+# Below this the gold is not made of the page's lines, and its labels would teach chance.
+MIN_CHOICE_F1 = 0.93
+_MIN_HEADLINE_CHARS = 12
+
+
+@dataclass(frozen=True)
+class PageCorpus:
+    """documents: kind ``page``, debris of unknown class. skipped: pages left out, with the reason."""
+
+    documents: list[LabelledDocument]
+    skipped: list[BadRow]
+
+
+def read_pages(path: Path, splits: Collection[str], suspects: Collection[str] = ()) -> PageCorpus:
+    """The pages of a JSON Lines file (``id, html, body``, maybe ``title, headlines, domain, lang, split``).
+
+    splits: those to read; a page without one counts as ``train``. suspects: ids of pages whose gold is doubtful.
+    Raises InputError where the file cannot be read.
+    """
+    documents: list[LabelledDocument] = []
+    skipped: list[BadRow] = []
+    for row, outcome in _read_rows(path, splits, suspects):
+        if isinstance(outcome, str):
+            skipped.append(BadRow(str(path), row, outcome))
+        else:
+            documents.append(outcome)
+    return PageCorpus(documents, skipped)
+
+
+def _read_rows(
+    path: Path, splits: Collection[str], suspects: Collection[str]
+) -> Iterator[tuple[int, LabelledDocument | str]]:
+    import orjson
+
+    for row, line in enumerate(read_rows(path)):
+        try:
+            record = orjson.loads(line)
+        except ValueError as error:
+            yield row, f"not JSON: {error}"
+            continue
+        if record.get("split", "train") not in splits:
+            continue
+        if not record.get("html") or not record.get("body"):
+            yield row, "no html or no body"
+        elif record.get("gold_suspect") or record.get("id") in suspects:
+            yield row, "its gold is marked as doubtful"
+        else:
+            yield row, label_page(record) or "its lines do not make up its gold"
+
+
+def label_page(record: dict[str, Any]) -> LabelledDocument | None:
+    """The page as a document, or None where no choice among its lines comes near the gold text."""
+    import turbohtml
+
+    from cleaner.extract.visible import read_visible_lines
+
+    lines = read_visible_lines(turbohtml.parse(record["html"], positions=False)).texts[:MAX_PAGE_LINES]
+    gold = "\n".join(row.strip() for row in record["body"].split("\n") if row.strip())
+    keep = align(lines, gold).keep
+    found, surplus, missing = shingle_counts(
+        gold, "\n".join(line for line, kept in zip(lines, keep, strict=True) if kept)
+    )
+    if 2 * found < MIN_CHOICE_F1 * (2 * found + surplus + missing) or not found:
+        return None
+    title = strip_site_name(record["title"]) if record.get("title") else None
+    labels = np.where(keep, BODY, UNKNOWN_DEBRIS).astype(np.int64)
+    headlines = _fold_headlines((title, record.get("title"), *(record.get("headlines") or ())))
+    for number, line in enumerate(lines):
+        if not keep[number] and " ".join(split_words(line)) in headlines:
+            labels[number] = TITLE
+    return LabelledDocument(
+        id=str(record.get("id", "")),
+        lines=tuple(lines),
+        labels=labels,
+        kind="page",
+        site=record.get("domain") or record.get("host"),
+        lang=record.get("lang"),
+        title=title,
+        split=record.get("split", "train"),
+        source=str(record.get("source", "")),
+    )
+
+
+def _fold_headlines(titles: Iterable[str | None]) -> set[str]:
+    folded = {" ".join(split_words(title)) for title in titles if title}
+    return {title for title in folded if len(title) >= _MIN_HEADLINE_CHARS}
+
+
+def read_suspects(path: Path) -> set[str]:
+    """Ids of pages whose gold was found to be wrong: a table of ``id, …, verdict`` with a head line, by tabs.
+
+    Pages whose verdict says that the gold is right, or that nobody looked, are not among them.
+    """
+    rows = [row.decode("utf-8").rstrip("\r\n").split("\t") for row in read_rows(path)]
+    head = rows[0]
+    page, verdict = head.index("id") if "id" in head else 0, head.index("verdict")
+    return {
+        row[page] for row in rows[1:] if len(row) > verdict and row[verdict] not in ("gold_ok", "unread", "unclear")
+    }

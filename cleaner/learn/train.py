@@ -1,0 +1,379 @@
+"""From labelled documents and pages with gold text to a model folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.errors import UsageError
+from cleaner.features.chars import build_char_tables
+from cleaner.features.lines import FeatureTables
+from cleaner.features.shape import FloatArray
+from cleaner.labels import BODY, TITLE
+from cleaner.learn.augment import (
+    DebrisStock,
+    MadeDocument,
+    as_made,
+    crop_page,
+    insert_debris,
+)
+from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument, assign_folds, group_documents
+from cleaner.learn.fit import (
+    IntArray,
+    fit_grams,
+    fit_net,
+    gram_logits,
+    gram_matrix,
+    measure_rarity,
+    quantise_grams,
+    quantise_net,
+)
+from cleaner.model.artefact import DEFAULT_DROPPED
+from cleaner.model.line_model import (
+    MAX_STEPS,
+    N_LABELS,
+    STEP,
+    GramWeights,
+    LineModel,
+    Net,
+    add_context,
+    exponentials,
+    split_blocks,
+    standardise,
+    sum_logits,
+)
+from cleaner.types import Lines
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How a model is fitted; the defaults are those of the shipped one.
+
+    n_inserted, n_cropped, n_whole: made documents (articles with debris set in, pages cut down, whole pages).
+    """
+
+    seed: int = 0
+    n_folds: int = 5
+    n_inserted: int = 6000
+    n_cropped: int = 2000
+    n_whole: int = 400
+    gram_epochs: int = 5
+    net_epochs: int = 10
+    hidden: tuple[int, ...] = (96, 32)
+    n_nets: int = 2
+    page_line_share: float = 0.35
+    page_line_weight: float = 0.3
+    kind_weights: tuple[float, float, float, float] = (1.0, 0.5, 0.25, 3.0)
+    hint_share: float = 0.15
+    n_threads: int = 1
+
+    @classmethod
+    def quick(cls, seed: int = 0) -> TrainingPlan:
+        """A plan of seconds, for tests and for trying out labels."""
+        return cls(seed, 3, 400, 0, 0, gram_epochs=5, net_epochs=6, hidden=(32,), n_nets=1)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model with its out-of-fold judgement of the labelled documents.
+
+    weights: for each labelled document the class weights (`LineModel.exponentials`) given by a model that saw
+    neither it nor anything of its site.
+    """
+
+    model: LineModel
+    documents: list[LabelledDocument]
+    weights: list[npt.NDArray[np.int64]]
+    groups: IntArray
+    temperature: float
+
+
+Log = Callable[[str], None]
+
+
+def fit(
+    labelled: Sequence[LabelledDocument],
+    pages: Sequence[LabelledDocument],
+    plan: TrainingPlan | None = None,
+    log: Log = lambda _: None,
+) -> Fitted:
+    """A model fitted to labelled documents and pages, and its out-of-fold scores. The same input gives the same bits.
+
+    Raises UsageError where there are too few documents or classes to learn from.
+    """
+    plan = plan or TrainingPlan()
+    _check_enough(labelled, plan)
+    from threadpoolctl import threadpool_limits
+
+    # One thread: the order in which threads add up would change the last bits of the weights.
+    with threadpool_limits(limits=plan.n_threads):
+        return _Trainer(labelled, pages, plan, log).run()
+
+
+def _check_enough(labelled: Sequence[LabelledDocument], plan: TrainingPlan) -> None:
+    n_groups = len(set(group_documents(labelled).tolist()))
+    if n_groups < plan.n_folds:
+        raise UsageError(
+            f"{len(labelled)} labelled documents of {n_groups} sites; cross-validation by site needs at least "
+            f"{plan.n_folds}"
+        )
+    classes = {label for document in labelled for label in document.labels.tolist()}
+    if BODY not in classes or not classes - {TITLE, BODY}:
+        raise UsageError("the labelled documents need lines of class body and of at least one class that is dropped")
+
+
+@dataclass
+class _Trainer:
+    labelled: Sequence[LabelledDocument]
+    pages: Sequence[LabelledDocument]
+    plan: TrainingPlan
+    log: Log
+    started: float = field(default_factory=time.monotonic)
+
+    def run(self) -> Fitted:
+        plan = self.plan
+        self.sources = [*self.labelled, *self.pages]
+        self.offsets = np.array([0, *accumulate(len(document.lines) for document in self.sources)])
+        groups = group_documents(self.sources)
+        # A page of hundreds of lines should not make its fold short of labelled documents.
+        self.folds = assign_folds(groups, plan.n_folds, [min(len(document.lines), 60) for document in self.sources])
+        self.line_folds = np.repeat(self.folds, np.diff(self.offsets))
+        self.is_labelled = np.arange(self.offsets[-1]) < self.offsets[len(self.labelled)]
+        chars = build_char_tables()
+        texts = [line for document in self.sources for line in document.lines]
+        self.matrix = gram_matrix(texts, chars)
+        self.labels = np.concatenate([document.labels for document in self.sources])
+        self._note(f"{len(self.labelled)} labelled documents, {len(self.pages)} pages, {len(texts)} lines")
+        self._guess_unknown_classes()
+        articles = [text for document in self.sources[:4000] for text in document.lines]
+        self.tables = FeatureTables(chars, measure_rarity(articles, chars))
+
+        # Stage one without fold j, and without folds j and k, so that what stage two learns from and is measured on
+        # was never scored by a model that saw it.
+        self.single = [self._fit_grams({fold}) for fold in range(plan.n_folds)]
+        self._note("stage one fitted without each fold")
+        pairs: dict[frozenset[int], Any] = {}
+        logits: list[FloatArray | None] = [None] * len(self.labelled)
+        for fold in range(plan.n_folds):
+            for other in range(plan.n_folds):
+                if other != fold and frozenset((fold, other)) not in pairs:
+                    pairs[frozenset((fold, other))] = self._fit_grams({fold, other})
+            stage_one = [
+                self.single[fold] if other == fold else pairs[frozenset((fold, other))] for other in range(plan.n_folds)
+            ]
+            nets, centers, factors, _ = self._fit_nets(stage_one, leave_out=fold)
+            for index in np.flatnonzero(self.folds[: len(self.labelled)] == fold).tolist():
+                logits[index] = self._score_document(index, self.single[fold], nets, centers, factors)
+            self._note(f"stage two fitted without fold {fold + 1} of {plan.n_folds}")
+        temperature = fit_temperature(
+            np.concatenate([values for values in logits if values is not None]),
+            np.concatenate([document.labels for document in self.labelled]),
+        )
+        weights = [exponentials(values / np.float32(temperature)) for values in logits if values is not None]
+        stage_one_final = self._fit_grams(set())
+        nets, centers, factors, grams = self._fit_nets(
+            self.single, leave_out=None, temperature=temperature, final=stage_one_final
+        )
+        self._note("fitted on all of it")
+        model = LineModel(self.tables, grams, centers, factors, nets)
+        return Fitted(model, list(self.labelled), list(weights), groups[: len(self.labelled)], temperature)
+
+    def _note(self, message: str) -> None:
+        self.log(f"{time.monotonic() - self.started:6.0f} s  {message}")
+
+    def _guess_unknown_classes(self) -> None:
+        """Debris of pages gets the class that a model of the labelled lines of other sites finds likeliest."""
+        unknown = self.labels == UNKNOWN_DEBRIS
+        guessed = self.labels.copy()
+        for fold in range(self.plan.n_folds):
+            here = unknown & (self.line_folds == fold)
+            if not here.any():
+                continue
+            learn = self.is_labelled & (self.line_folds != fold)
+            weights = np.ones(int(learn.sum()), dtype=np.float32)
+            model = fit_grams(self.matrix[learn], self.labels[learn], weights, 6, self.plan.seed)
+            logits = gram_logits(model, self.matrix[here])
+            guessed[here] = np.where(DEFAULT_DROPPED, logits, -99).argmax(axis=1)
+        self.labels = guessed
+
+    def _fit_grams(self, without: set[int]) -> Any:
+        """Stage one fitted on all labelled lines and a share of the pages' lines, but those of some folds."""
+        rng = np.random.default_rng([self.plan.seed, *sorted(without)])
+        learn = self.is_labelled | (rng.random(len(self.labels)) < self.plan.page_line_share)
+        learn &= ~np.isin(self.line_folds, list(without))
+        weights = np.where(self.is_labelled[learn], 1.0, self.plan.page_line_weight).astype(np.float32)
+        return fit_grams(self.matrix[learn], self.labels[learn], weights, self.plan.gram_epochs, self.plan.seed)
+
+    def _fit_nets(
+        self, stage_one: Sequence[Any], leave_out: int | None, temperature: float = 1.0, final: Any = None
+    ) -> tuple[tuple[Net, ...], FloatArray, FloatArray, GramWeights]:
+        """Stage two over made documents of all folds but one; stage_one[f] scores the lines of fold f."""
+        plan = self.plan
+        rng = np.random.default_rng([plan.seed, 7, 99 if leave_out is None else leave_out])
+        made, kinds = self._make_documents(rng, leave_out)
+        grams = quantise_grams(final if final is not None else stage_one[leave_out or 0])
+        model = LineModel(self.tables, grams, np.zeros(1, np.float32), np.zeros(1, np.float32), ())
+        lines = _as_lines(made)
+        logits, labels = self._logits_and_labels(made, stage_one)
+        raw = _raw_inputs(model, lines, logits)
+        centers, factors = _scaling(raw)
+        evidence, labels = _simulate_hints(rng, lines, labels, plan.hint_share)
+        inputs = standardise(raw, centers, factors)
+        inputs[:, -1] = evidence * np.float32(MAX_STEPS)
+        wide = add_context(inputs, lines.page_starts)
+        weights = np.asarray(plan.kind_weights, dtype=np.float32)[np.repeat(kinds, np.diff(lines.page_starts))]
+        nets = []
+        for number in range(plan.n_nets):
+            fitted = fit_net(wide, labels, weights, plan.hidden, plan.net_epochs, plan.seed + number)
+            nets.append(quantise_net(fitted, wide[rng.integers(len(wide), size=20_000)], temperature))
+        return tuple(nets), centers, factors, grams
+
+    def _make_documents(
+        self, rng: np.random.Generator, leave_out: int | None
+    ) -> tuple[list[MadeDocument], npt.NDArray[np.int64]]:
+        """Documents to learn from: articles with debris set in, pages cut down, whole pages, labelled documents."""
+        plan = self.plan
+        known = [index for index in range(len(self.sources)) if self.folds[index] != leave_out]
+        labelled = [index for index in known if index < len(self.labelled)]
+        pages = [index for index in known if index >= len(self.labelled)]
+        headlines = [
+            (self.sources[i].lang, str(self.sources[i].title)) for i in pages if len(self.sources[i].title or "") > 15
+        ]
+        stock = DebrisStock(self.sources, labelled, headlines)
+        # Labelled debris is nearly all English; other languages take the debris of their own pages too.
+        page_stock = DebrisStock(self.sources, [i for i in pages if self.sources[i].lang != "en"], headlines)
+        articles = [i for i in known if int((self.sources[i].labels == BODY).sum()) >= 4]
+        english = [i for i in articles if self.sources[i].lang in ("en", None)]
+        others = [i for i in articles if self.sources[i].lang not in ("en", None)]
+        made: list[tuple[MadeDocument, int]] = []
+        for _ in range(plan.n_inserted if articles else 0):
+            in_english = bool(english) and (not others or rng.random() < 0.65)
+            index = int(rng.choice(english if in_english else others))
+            use_labelled = in_english or rng.random() < 0.4
+            made.append((insert_debris(self.sources[index], index, stock if use_labelled else page_stock, rng), 0))
+        for index in rng.choice(pages, size=plan.n_cropped).tolist() if pages else ():
+            cropped = crop_page(self.sources[index], index, rng)
+            if cropped and len(cropped.lines) < 300:
+                made.append((cropped, 1))
+        for index in rng.choice(pages, size=plan.n_whole).tolist() if pages else ():
+            made.append((as_made(self.sources[index], index, rng.random() < 0.5), 2))
+        for index in labelled:
+            made.append((as_made(self.sources[index], index, True), 3))
+            if self.sources[index].title and rng.random() < 0.5:
+                made.append((as_made(self.sources[index], index, False), 3))
+        made = [(document, kind) for document, kind in made if document.lines]
+        return [document for document, _ in made], np.array([kind for _, kind in made], dtype=np.int64)
+
+    def _logits_and_labels(self, made: Sequence[MadeDocument], stage_one: Sequence[Any]) -> tuple[FloatArray, IntArray]:
+        """Stage-one logits of every line, by the model that did not see its source, and its class."""
+        rows: list[int] = []
+        new: list[tuple[int, str, int]] = []
+        labels = np.empty(sum(len(document.lines) for document in made), dtype=np.int64)
+        for document in made:
+            home = next((line.document for line in document.lines if line.document >= 0), 0)
+            for line in document.lines:
+                number = len(rows)
+                if line.document >= 0:
+                    row = int(self.offsets[line.document]) + line.line
+                    rows.append(row)
+                    labels[number] = self.labels[row] if line.label == UNKNOWN_DEBRIS else line.label
+                else:
+                    rows.append(-1)
+                    new.append((number, line.text, int(self.folds[home])))
+                    labels[number] = line.label
+        row_array = np.array(rows, dtype=np.int64)
+        logits = np.zeros((len(rows), N_LABELS), dtype=np.float32)
+        for fold, model in enumerate(stage_one):
+            here = np.flatnonzero((row_array >= 0) & (self.line_folds[np.maximum(row_array, 0)] == fold))
+            if here.size:
+                unique, inverse = np.unique(row_array[here], return_inverse=True)
+                logits[here] = gram_logits(model, self.matrix[unique])[inverse]
+            texts = [(number, text) for number, text, home_fold in new if home_fold == fold]
+            if texts:
+                matrix = gram_matrix([text for _, text in texts], self.tables.chars)
+                logits[[number for number, _ in texts]] = gram_logits(model, matrix)
+        return logits, labels
+
+    def _score_document(
+        self, index: int, stage_one: Any, nets: tuple[Net, ...], centers: FloatArray, factors: FloatArray
+    ) -> FloatArray:
+        """Logits of a labelled document's lines, all as at run time but for the fold's own stage one."""
+        document = as_made(self.sources[index], index)
+        lines = _as_lines([document])
+        rows = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+        model = LineModel(self.tables, _NO_GRAMS, centers, factors, nets)
+        inputs = model.line_inputs(lines, None, gram_logits(stage_one, self.matrix[rows]))
+        return sum_logits(nets, add_context(inputs, lines.page_starts))
+
+
+_NO_GRAMS = GramWeights(np.zeros((0, N_LABELS), np.int8), np.zeros(0, np.float32), np.zeros(0, np.float32))
+
+
+def _as_lines(made: Sequence[MadeDocument]) -> Lines:
+    texts = [line.text for document in made for line in document.lines]
+    return Lines(
+        texts,
+        np.array([0, *accumulate(len(document.lines) for document in made)]),
+        np.zeros(len(texts), dtype=np.bool_),
+        [document.title for document in made],
+    )
+
+
+def _raw_inputs(model: LineModel, lines: Lines, logits: FloatArray) -> FloatArray:
+    """Inputs before they are standardised: the same code as at run time, with identity as scaling."""
+    from cleaner.features.lines import line_features
+
+    parts = []
+    for _, block in split_blocks(lines, 4000):
+        parts.append(line_features(block, model.tables).dense)
+    dense = np.concatenate(parts)
+    return np.concatenate([logits, dense, np.zeros((lines.n_lines, 1), np.float32)], axis=1)
+
+
+def _scaling(raw: FloatArray) -> tuple[FloatArray, FloatArray]:
+    deviations = np.maximum(raw.std(axis=0, dtype=np.float64), 1e-3)
+    return raw.mean(axis=0, dtype=np.float64).astype(np.float32), (STEP / deviations).astype(np.float32)
+
+
+_OVERRIDE_SHARE = 0.3
+
+
+def _simulate_hints(
+    rng: np.random.Generator, lines: Lines, labels: IntArray, share: float
+) -> tuple[npt.NDArray[np.int8], IntArray]:
+    """The word of users on some lines of some documents, and the labels they then have.
+
+    A hint says what the line is, and in three of ten cases overrules the label: that is what makes the model take
+    a user's word over the look of a line, and weigh it before it judges the neighbours.
+    """
+    evidence = np.zeros(lines.n_lines, dtype=np.int8)
+    labels = labels.copy()
+    starts = lines.page_starts
+    for page in np.flatnonzero(rng.random(lines.n_pages) < share).tolist():
+        first, last = int(starts[page]), int(starts[page + 1])
+        for line in rng.integers(first, last, size=min(3, 1 + (last - first) // 8)).tolist():
+            drop = bool(DEFAULT_DROPPED[labels[line]])
+            if rng.random() < _OVERRIDE_SHARE:
+                drop = not drop
+                labels[line] = int(rng.choice(np.flatnonzero(DEFAULT_DROPPED))) if drop else BODY
+            evidence[line] = 1 if drop else -1
+    return evidence, labels
+
+
+def fit_temperature(logits: FloatArray, labels: IntArray) -> float:
+    """The divisor of the logits under which out-of-fold probabilities fit best (Guo et al., "On Calibration", 2017)."""
+    best, best_loss = 1.0, float("inf")
+    rows = np.arange(len(labels))
+    for temperature in np.arange(0.6, 3.01, 0.05):
+        scaled = logits.astype(np.float64) / temperature
+        scaled -= scaled.max(axis=1, keepdims=True)
+        loss = float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[rows, labels]))
+        if loss < best_loss:
+            best, best_loss = float(temperature), loss
+    return best

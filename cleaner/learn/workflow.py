@@ -1,0 +1,97 @@
+"""Training from files to folder: what ``cleaner train`` does, as a function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cleaner.errors import InputError, UsageError
+from cleaner.learn.corpus import BadRow, LabelledDocument, read_labels, read_rows
+from cleaner.learn.package import DataFile, hash_file, write_model
+from cleaner.learn.pages import read_pages, read_suspects
+from cleaner.learn.train import Log, TrainingPlan, fit
+from cleaner.model.artefact import Model
+
+_SHOWN_BAD_ROWS = 10
+
+
+def train_model(
+    labels: Sequence[Path],
+    pages: Sequence[Path],
+    output: Path,
+    *,
+    plan: TrainingPlan | None = None,
+    split: str = "train",
+    suspects: Path | None = None,
+    licences: Path | None = None,
+    examples: Path | None = None,
+    name: str | None = None,
+    log: Log = lambda _: None,
+) -> Model:
+    """Reads labelled documents and pages, fits a model, writes its folder and comes back with the model in it.
+
+    labels, pages: files, or folders of ``*.jsonl`` and ``pages-*.jsonl.zst``. examples: labelled documents of one's
+    own for the manifest; three are taken. Rows that cannot be used are told to ``log`` with their number, the others
+    are used. Raises InputError, UsageError (too little to learn from), OutputError.
+    """
+    plan = plan or TrainingPlan()
+    licence_of = _read_table(licences) if licences else {}
+    marked = read_suspects(suspects) if suspects else set()
+    files: list[DataFile] = []
+
+    def note_file(path: Path, documents: Sequence[LabelledDocument], bad: Sequence[BadRow], what: str) -> None:
+        n_lines = sum(len(document.lines) for document in documents)
+        licence = licence_of.get(path.name, "not stated")
+        files.append(DataFile(path.name, hash_file(path), len(documents), n_lines, licence))
+        log(f"{path.name}: {len(documents)} {what}, {n_lines} lines" + (f", {len(bad)} not used" if bad else ""))
+
+    labelled: list[LabelledDocument] = []
+    for path in _expand(labels, "*.jsonl"):
+        documents, bad = read_labels(path)
+        for row in bad[:_SHOWN_BAD_ROWS]:
+            log(f"{row.path}, row {row.row}: {row.problem}; not used")
+        if len(bad) > _SHOWN_BAD_ROWS:
+            log(f"{path}: {len(bad) - _SHOWN_BAD_ROWS} more rows not used")
+        chosen = [document for document in documents if document.split == split]
+        labelled += chosen
+        note_file(path, chosen, bad, "labelled documents")
+    page_documents: list[LabelledDocument] = []
+    for path in _expand(pages, "pages-*.jsonl.zst"):
+        corpus = read_pages(path, {split}, marked)
+        page_documents += corpus.documents
+        note_file(path, corpus.documents, corpus.skipped, "pages")
+    if not labelled:
+        raise UsageError(f"no usable labelled document of split {split!r} in {', '.join(map(str, labels))}")
+    fitted = fit(labelled, page_documents, plan, log)
+    model_name, version = _name_and_version(output, name)
+    return write_model(
+        fitted,
+        output,
+        name=model_name,
+        version=version,
+        data_files=files,
+        examples=read_labels(examples)[0][:3] if examples else [],
+        plan=plan,
+    )
+
+
+def _expand(paths: Sequence[Path], pattern: str) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: there is no such file")
+        files += sorted(path.glob(pattern)) if path.is_dir() else [path]
+    return files
+
+
+def _read_table(path: Path) -> dict[str, str]:
+    rows = (row.decode("utf-8").rstrip("\r\n").split("\t") for row in read_rows(path))
+    return {row[0]: row[1] for row in rows if len(row) > 1}
+
+
+def _name_and_version(output: Path, name: str | None) -> tuple[str, str]:
+    """Of ``models/news-1`` the name news and the version 1; a folder without a number is version 1."""
+    stem, _, version = output.name.rpartition("-")
+    if stem and version.isdigit():
+        return name or stem, version
+    return name or output.name, "1"

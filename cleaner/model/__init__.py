@@ -1,0 +1,1 @@
+"""Lines -> scores, with numpy alone."""

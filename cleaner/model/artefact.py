@@ -1,0 +1,227 @@
+"""A model as a folder: weights that run no code on load, a manifest, a card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.errors import ModelError
+from cleaner.features import FEATURE_VERSION
+from cleaner.features.chars import CharTables
+from cleaner.features.hints import Hints, compile_hints
+from cleaner.features.lines import FeatureTables
+from cleaner.labels import KEPT, LABELS
+from cleaner.model.line_model import N_INPUTS, GramWeights, Layer, LineModel, Net
+from cleaner.types import Lines
+
+FORMAT_VERSION = 1
+DEFAULT_MODEL = "news-1"
+WEIGHTS, MANIFEST, CARD = "weights.npz", "manifest.json", "README.md"
+
+# Scores are rounded before they meet the threshold, so that whoever reads them can take the same decision.
+SCORE_DIGITS = 4
+
+
+DEFAULT_DROPPED = np.array([label not in KEPT for label in LABELS])
+"""bool, shape (13,): the classes that go unless the user says otherwise."""
+
+INPUT_KINDS = ("article", "page")
+# A document is a page, menus and all, when this share of this many lines or more is debris rather than article.
+_PAGE_DEBRIS_SHARE = 0.4
+_PAGE_LINES = 12
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What a model says of lines.
+
+    labels: int64, shape (n_lines,), the most probable class on the side that was decided for. scores: float64, shape
+    (n_lines,), probability of debris, rounded. kept: bool, shape (n_lines,). thresholds: float64, shape (n_lines,),
+    the score from which each line's document lets lines go.
+    """
+
+    labels: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64]
+    kept: npt.NDArray[np.bool_]
+    thresholds: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A line model with its manifest."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+    line_model: LineModel
+
+    @cached_property
+    def full_name(self) -> str:
+        """Name, version and first digits of the weights' hash: what decided, exactly."""
+        return f"{self.manifest['name']}-{self.manifest['version']}@{self.manifest['sha256'][WEIGHTS][:12]}"
+
+    def compile_hints(self, drop_like: Iterable[str], keep_like: Iterable[str]) -> Hints:
+        """The user's phrases in the form that `judge` takes."""
+        return compile_hints(drop_like, keep_like)
+
+    def thresholds(self, mode: str) -> tuple[float, float]:
+        """The scores from which lines go in a mode: of documents that are articles, of those that are pages."""
+        by_kind = self.manifest["thresholds"][mode]
+        article, page = (float(by_kind[kind]["threshold"]) for kind in INPUT_KINDS)
+        return article, page
+
+    def judge(self, lines: Lines, is_dropped: npt.NDArray[np.bool_], mode: str, hints: Hints) -> Verdicts:
+        """Class, score and decision for every line. is_dropped: bool, shape (13,), the classes that go."""
+        evidence = hints.evidence(lines.texts) if hints else None
+        weights = self.line_model.exponentials(lines, evidence)
+        return decide(weights, is_dropped, choose_thresholds(weights, lines.page_starts, self.thresholds(mode)))
+
+
+def choose_thresholds(
+    weights: npt.NDArray[np.int64], page_starts: npt.NDArray[np.int64], thresholds: tuple[float, float]
+) -> npt.NDArray[np.float64]:
+    """The threshold of each line, by what its document looks like to the model; float64, shape (n_lines,)."""
+    return np.where(np.repeat(is_page(weights, page_starts), np.diff(page_starts)), thresholds[1], thresholds[0])
+
+
+def is_page(weights: npt.NDArray[np.int64], page_starts: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Documents that are mostly menus and lists, as the full text of a page is; bool, shape (n_pages,).
+
+    The same line is debris more often there than in an article that a scraper has cut out, and article lines look
+    more like debris: one threshold for both would lose four times as much of the one as of the other.
+    """
+    is_debris = 2 * weights[:, DEFAULT_DROPPED].sum(axis=1) > weights.sum(axis=1)
+    counts = np.concatenate([[0], np.cumsum(is_debris)])
+    sizes = np.diff(page_starts)
+    n_debris = counts[page_starts[1:]] - counts[page_starts[:-1]]
+    return (sizes >= _PAGE_LINES) & (n_debris >= _PAGE_DEBRIS_SHARE * sizes)
+
+
+def decide(
+    weights: npt.NDArray[np.int64], is_dropped: npt.NDArray[np.bool_], thresholds: npt.NDArray[np.float64] | float
+) -> Verdicts:
+    """Verdicts from class weights (`LineModel.exponentials`); a line goes when its score reaches the threshold."""
+    scores = np.round(weights[:, is_dropped].sum(axis=1) / np.maximum(weights.sum(axis=1), 1), SCORE_DIGITS)
+    thresholds = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), scores.shape)
+    kept = scores < thresholds
+    # The best class of the side decided for: a line that goes by the sum of many classes is not called body.
+    labels = np.where(is_dropped == kept[:, None], np.int64(-1), weights).argmax(axis=1)
+    return Verdicts(labels, scores, kept, thresholds)
+
+
+def models_dir() -> Path:
+    """The folder of the packaged models: inside the wheel, or at the root of the repository in an editable install."""
+    package = Path(__file__).resolve().parent.parent
+    wheel = package / "_models"
+    return wheel if wheel.is_dir() else package.parent / "models"
+
+
+def find_model(model: str | Path) -> Path:
+    """The folder of a model given by name (one of the packaged ones) or by path; raises ModelError."""
+    packaged = models_dir() / str(model)
+    for path in (packaged, Path(model)):
+        if (path / MANIFEST).is_file():
+            return path
+    known = ", ".join(list_models()) or "none"
+    raise ModelError(f"{model}: neither a packaged model ({known}) nor a folder with a {MANIFEST}")
+
+
+def list_models() -> list[str]:
+    """Names of the packaged models."""
+    return sorted(path.parent.name for path in models_dir().glob(f"*/{MANIFEST}"))
+
+
+def load_model(model: str | Path) -> Model:
+    """A model by name or path, its weights checked against the manifest's hash. Raises ModelError."""
+    path = find_model(model)
+    manifest = read_manifest(path)
+    try:
+        data = (path / WEIGHTS).read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path / WEIGHTS}: {error.strerror or error}") from error
+    expected = manifest["sha256"].get(WEIGHTS)
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise ModelError(
+            f"{path / WEIGHTS}: its hash is {found[:12]}…, the manifest says {str(expected)[:12]}…; "
+            "the file was altered or cut short. Take the model folder anew from where it came."
+        )
+    return Model(path, manifest, unpack_weights(data, path))
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """A model's manifest, its versions checked; raises ModelError with the remedy."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        format_version, feature_version = manifest["format"], manifest["feature_version"]
+        classes, _ = manifest["classes"], (manifest["sha256"], manifest["thresholds"], manifest["name"])
+    except OSError as error:
+        raise ModelError(f"{path / MANIFEST}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path / MANIFEST}: not a manifest of a cleaner model ({error})") from error
+    if format_version != FORMAT_VERSION or feature_version != FEATURE_VERSION:
+        raise ModelError(
+            f"{path}: made for format {format_version} and features {feature_version}, this cleaner reads format "
+            f"{FORMAT_VERSION} and makes features {FEATURE_VERSION}. Retrain with `cleaner train`, or install "
+            f"line-cleaner=={manifest.get('cleaner_version', '?')}."
+        )
+    if list(classes) != list(LABELS):
+        raise ModelError(f"{path}: its classes are {', '.join(classes)}, this cleaner's are {', '.join(LABELS)}")
+    return dict(manifest)
+
+
+def pack_weights(model: LineModel) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a model by name."""
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "char_classes": model.tables.chars.classes,
+        "char_folds": model.tables.chars.folds,
+        "rarity": model.tables.rarity,
+        "gram_weights": model.grams.weights,
+        "gram_scales": model.grams.scales,
+        "gram_biases": model.grams.biases,
+        "centers": model.centers,
+        "factors": model.factors,
+        "shape": np.array([len(model.nets), len(model.nets[0].layers)], dtype=np.int64),
+    }
+    for number, net in enumerate(model.nets):
+        for depth, layer in enumerate(net.layers):
+            arrays[f"net{number}_layer{depth}_weights"] = layer.weights
+            arrays[f"net{number}_layer{depth}_biases"] = layer.biases
+            arrays[f"net{number}_layer{depth}_scales"] = layer.scales
+    return arrays
+
+
+def unpack_weights(data: bytes, path: Path) -> LineModel:
+    """The model whose arrays an npz file holds; no pickled object is ever read. Raises ModelError."""
+    import io
+
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            n_nets, n_layers = arrays["shape"].tolist()
+            nets = tuple(
+                Net(
+                    tuple(
+                        Layer(*(arrays[f"net{number}_layer{depth}_{part}"] for part in ("weights", "biases", "scales")))
+                        for depth in range(n_layers)
+                    )
+                )
+                for number in range(n_nets)
+            )
+            if any(net.layers[0].weights.shape[0] != N_INPUTS for net in nets):
+                raise ValueError(f"its nets take {nets[0].layers[0].weights.shape[0]} inputs, not {N_INPUTS}")
+            return LineModel(
+                FeatureTables(CharTables(arrays["char_classes"], arrays["char_folds"]), arrays["rarity"]),
+                GramWeights(arrays["gram_weights"], arrays["gram_scales"], arrays["gram_biases"]),
+                arrays["centers"],
+                arrays["factors"],
+                nets,
+            )
+    except (ValueError, KeyError, OSError, EOFError) as error:
+        raise ModelError(f"{path / WEIGHTS}: not the weights of a cleaner model ({error})") from error

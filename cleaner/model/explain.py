@@ -1,0 +1,149 @@
+"""Why a line was judged as it was: what its score would be with one kind of evidence taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.features.chars import encode_lines
+from cleaner.features.context import PLACE_NAMES, STORY_NAMES
+from cleaner.features.lines import line_features
+from cleaner.features.ngrams import gram_bag
+from cleaner.features.shape import SHAPE_NAMES, FloatArray
+from cleaner.model.artefact import Model
+from cleaner.model.line_model import (
+    CONTEXT_NAMES,
+    CONTEXT_OFFSETS,
+    LINE_NAMES,
+    N_INPUTS,
+    N_LABELS,
+    STAGE_ONE_NAMES,
+    LineModel,
+    add_context,
+    exponentials,
+    sum_logits,
+)
+from cleaner.types import Lines, Reason
+
+FloatRows = npt.NDArray[np.float64]
+
+_MIN_PUSH = 0.05  # logits; less than this decides nothing
+_MAX_LOGIT = 12.0
+_REPEAT_NAMES = ("same_line", "same_opening", "same_first_word")
+_TITLE_NAMES = ("like_title", "title_in_line", "title_known", "like_first_line")
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Inputs that are taken away together, and how their values read."""
+
+    columns: list[int]
+    describe: Callable[[int], str]
+
+
+def explain_lines(
+    model: Model, lines: Lines, is_dropped: npt.NDArray[np.bool_], evidence: npt.NDArray[np.int8] | None
+) -> tuple[list[tuple[Reason, ...]], list[tuple[int, float]]]:
+    """For each line of one page its reasons, heaviest first, and its second most probable class with the probability.
+
+    A reason's push is how far the log odds of "debris" fall when that evidence is replaced by the average line's
+    (occlusion; Zeiler and Fergus 2014). Pushes do not add up to the score: kinds of evidence work together.
+    """
+    line_model = model.line_model
+    inputs = add_context(line_model.line_inputs(lines, evidence), lines.page_starts)
+    weights = exponentials(sum_logits(line_model.nets, inputs))
+    odds = _log_odds(weights, is_dropped)
+    groups = _groups(line_model, lines, is_dropped)
+    pushes = np.stack([odds - _log_odds(_without(line_model, inputs, group), is_dropped) for group in groups], axis=1)
+    reasons = []
+    for line in range(lines.n_lines):
+        order = np.argsort(-np.abs(pushes[line]), kind="stable")
+        reasons.append(
+            tuple(
+                Reason(groups[group].describe(line), round(float(pushes[line, group]), 2))
+                for group in order.tolist()
+                if abs(pushes[line, group]) >= _MIN_PUSH
+            )
+        )
+    shares = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    second = np.argsort(-shares, axis=1, kind="stable")[:, 1]
+    runners_up = [(int(label), round(float(shares[line, label]), 4)) for line, label in enumerate(second.tolist())]
+    return reasons, runners_up
+
+
+def _without(model: LineModel, inputs: FloatArray, group: _Group) -> npt.NDArray[np.int64]:
+    reduced = inputs.copy()
+    reduced[:, group.columns] = 0
+    return exponentials(sum_logits(model.nets, reduced))
+
+
+def _log_odds(weights: npt.NDArray[np.int64], is_dropped: npt.NDArray[np.bool_]) -> FloatRows:
+    dropped = weights[:, is_dropped].sum(axis=1).astype(np.float64)
+    kept = weights[:, ~is_dropped].sum(axis=1).astype(np.float64)
+    return np.clip(np.log(dropped + 1) - np.log(kept + 1), -_MAX_LOGIT, _MAX_LOGIT)
+
+
+def _groups(model: LineModel, lines: Lines, is_dropped: npt.NDArray[np.bool_]) -> list[_Group]:
+    features = line_features(lines, model.tables)
+    dense = dict(zip(SHAPE_NAMES + PLACE_NAMES + STORY_NAMES, features.dense.T, strict=True))
+    words = [_telling_words(model, text, is_dropped) for text in lines.texts]
+
+    def columns(names: Sequence[str]) -> list[int]:
+        return [LINE_NAMES.index(name) for name in names]
+
+    def share(name: str, line: int) -> str:
+        return f"{100 * float(dense[name][line]):.0f} %"
+
+    story = [name for name in STORY_NAMES if name not in _REPEAT_NAMES + _TITLE_NAMES]
+    groups = [
+        _Group(columns(STAGE_ONE_NAMES), lambda line: f"wording: {words[line]}" if words[line] else "wording"),
+        _Group(columns(SHAPE_NAMES), lambda line: f"form: {_form(lines.texts[line])}"),
+        _Group(columns(PLACE_NAMES), lambda line: f"place: line {line + 1} of {lines.n_lines}"),
+        _Group(columns(story), lambda line: f"{share('story_words', line)} of its words stand elsewhere in the story"),
+        _Group(columns(_TITLE_NAMES), lambda line: f"{share('like_title', line)} of its words stand in the title"),
+        _Group(columns(_REPEAT_NAMES), lambda line: "repeats: " + _repeats(dense, line)),
+        _Group(columns(["hint"]), lambda _: "your own words"),
+    ]
+    width = len(CONTEXT_NAMES) + 1
+    for number, offset in enumerate(CONTEXT_OFFSETS):
+        start = len(LINE_NAMES) + number * width
+        side = f"{abs(offset)} line{'s' if abs(offset) > 1 else ''} {'before' if offset < 0 else 'after'}"
+        groups.append(_Group(list(range(start, start + width)), lambda line, side=side: f"neighbour {side}"))  # type: ignore[misc]
+    groups.append(_Group(list(range(N_INPUTS - N_LABELS, N_INPUTS)), lambda _: "wording of the whole document"))
+    return groups
+
+
+def _form(text: str) -> str:
+    n_words = len(text.split())
+    return f"{n_words} word{'s' if n_words != 1 else ''}, ends in “{text[-1]}”"
+
+
+def _repeats(dense: dict[str, FloatArray], line: int) -> str:
+    if dense["same_line"][line] > 0:
+        return "the same line stands here again"
+    if dense["same_opening"][line] > 0:
+        return "other lines open with the same words"
+    return "other lines open with the same word" if dense["same_first_word"][line] > 0 else "none"
+
+
+def _telling_words(model: LineModel, text: str, is_dropped: npt.NDArray[np.bool_], n_words: int = 3) -> str:
+    """The words of a line whose 4-grams weigh most for debris or for article, as a reader sees them."""
+    words = text.split()[:40]
+    if not words:
+        return ""
+    shown = " ".join(words)[:250]
+    buckets = gram_bag(encode_lines([shown], model.tables.chars)).buckets
+    weights = model.grams.weights[buckets] * model.grams.scales
+    pulls = weights[:, is_dropped].max(axis=1) if is_dropped.any() else np.zeros(len(weights))
+    pulls = pulls - (weights[:, ~is_dropped].max(axis=1) if (~is_dropped).any() else 0)
+    # The n-th window ends in the n-th character; a word gets the windows that end in it.
+    totals, place = [], 0
+    for word in shown.split(" "):
+        totals.append((abs(float(pulls[place : place + len(word)].sum())), word))
+        place += len(word) + 1
+    best = sorted(totals, key=lambda entry: -entry[0])[:n_words]
+    kept = [word for _, word in best]
+    return ", ".join(f"“{word}”" for word in shown.split(" ") if word in kept and not kept.remove(word))  # type: ignore[func-returns-value]

@@ -1,0 +1,246 @@
+"""The line model at run time: two stages, numpy alone, all sums over integers.
+
+Stage one adds up a weight for each hashed 4-gram of a line. Stage two is a small net over the stage-one scores and
+dense features of the line and its neighbours. Every sum is over integers that float32 or uint64 hold exactly, so its
+order does not matter: a line gets the same score to the last bit in any batch, on any processor, with any BLAS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.features.lines import DENSE_NAMES, FeatureTables, line_features
+from cleaner.features.ngrams import Bag
+from cleaner.features.shape import FloatArray
+from cleaner.labels import LABELS
+from cleaner.types import Lines
+
+N_LABELS = len(LABELS)
+
+# A standardised feature is cut at 4 deviations and counted in steps of 1/31, which keeps it within seven bits.
+STEP = 31
+MAX_STEPS = 4 * STEP
+MAX_ACTIVATION = 255
+EXACT_FLOAT = 1 << 24  # float32 holds every integer up to here
+
+STAGE_ONE_NAMES = tuple(f"words_like_{label}" for label in LABELS)
+LINE_NAMES: tuple[str, ...] = (*STAGE_ONE_NAMES, *DENSE_NAMES, "hint")
+CONTEXT_NAMES: tuple[str, ...] = (
+    *STAGE_ONE_NAMES,
+    "length",
+    "words",
+    "share_upper",
+    "share_digit",
+    "ends_stop",
+    "ends_colon",
+    "capitalised_words",
+    "starts_lower",
+    "stops_inside",
+    "prose",
+    "story_words",
+    "story_words_in_prose",
+    "like_title",
+    "same_line",
+    "same_opening",
+    "hint",
+)
+CONTEXT_OFFSETS: tuple[int, ...] = (-2, -1, 1, 2)
+_CONTEXT_COLUMNS = [LINE_NAMES.index(name) for name in CONTEXT_NAMES]
+_N_LINE, _N_CONTEXT = len(LINE_NAMES), len(CONTEXT_NAMES)
+N_INPUTS = _N_LINE + len(CONTEXT_OFFSETS) * (_N_CONTEXT + 1) + N_LABELS
+
+# Whole pages are scored together up to about this many lines: more no longer fit the processor's second cache.
+BLOCK_LINES = 1500
+
+_CLIP_LOGIT = np.float32(8)
+_LOGIT_STEPS = 64  # logits are counted in 64ths before the exponential is looked up
+_MAX_LOGIT_STEPS = 30 * _LOGIT_STEPS
+
+
+@dataclass(frozen=True)
+class GramWeights:
+    """Stage one. weights: int8, shape (n_buckets, 13). scales, biases: float32, shape (13,)."""
+
+    weights: npt.NDArray[np.int8]
+    scales: FloatArray
+    biases: FloatArray
+
+    @cached_property
+    def _packs(self) -> list[npt.NDArray[np.uint64]]:
+        """Four classes to an integer, sixteen bits each, weights raised by 128: four sums a line instead of thirteen.
+
+        255 grams of a line at most times 255 stay within sixteen bits.
+        """
+        raised = np.zeros((len(self.weights), 16), dtype=np.uint16)
+        raised[:, :N_LABELS] = self.weights.astype(np.int16) + 128
+        packed = raised.astype("<u2", copy=False).view("<u8").astype(np.uint64, copy=False)
+        return [np.ascontiguousarray(packed[:, pack]) for pack in range(4)]
+
+    def score(self, bag: Bag) -> FloatArray:
+        """Logits of each line for each class, cut at ±8; float32, shape (n_lines, 13)."""
+        n_lines = len(bag.starts) - 1
+        if not n_lines:
+            return np.zeros((0, N_LABELS), dtype=np.float32)
+        sums = np.stack([np.add.reduceat(pack.take(bag.buckets), bag.starts[:-1]) for pack in self._packs], axis=1)
+        counts = bag.counts
+        fields = sums.astype("<u8", copy=False).view("<u2")[:, :N_LABELS].astype(np.int64)
+        totals = (fields - 128 * counts[:, None]).astype(np.float32)
+        logits = totals * self.scales / np.sqrt(counts.astype(np.float32))[:, None] + self.biases
+        return np.clip(logits, -_CLIP_LOGIT, _CLIP_LOGIT)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a net in integers.
+
+    weights: float32 that hold integers, shape (n_in, n_out). biases: float32, likewise, shape (n_out,). scales:
+    float32, shape (n_out,): what a sum is multiplied by to give the next layer's activation, or the logit.
+    Columns are scaled so that no sum of inputs within their bounds can pass 2^24.
+    """
+
+    weights: FloatArray
+    biases: FloatArray
+    scales: FloatArray
+
+
+@dataclass(frozen=True)
+class Net:
+    """Layers with rectified, whole-numbered activations in between."""
+
+    layers: tuple[Layer, ...]
+
+    def logits(self, inputs: FloatArray) -> FloatArray:
+        """float32, shape (n_lines, 13). inputs: float32 that hold integers within ±MAX_STEPS."""
+        activations = inputs
+        for layer in self.layers[:-1]:
+            sums = activations @ layer.weights
+            sums += layer.biases
+            sums *= layer.scales
+            np.clip(sums, 0, MAX_ACTIVATION, out=sums)
+            activations = np.rint(sums, out=sums)
+        last = self.layers[-1]
+        return (activations @ last.weights + last.biases) * last.scales
+
+
+@dataclass(frozen=True)
+class LineModel:
+    """Lines to probabilities of their classes. nets: averaged. centers, factors: float32, shape (n_features,)."""
+
+    tables: FeatureTables
+    grams: GramWeights
+    centers: FloatArray
+    factors: FloatArray
+    nets: tuple[Net, ...]
+
+    def exponentials(self, lines: Lines, evidence: npt.NDArray[np.int8] | None = None) -> npt.NDArray[np.int64]:
+        """For each line and class a whole number in proportion to its probability; int64, shape (n_lines, 13).
+
+        evidence: int8, shape (n_lines,), the user's word on each line (`cleaner.features.hints`).
+        """
+        parts = [
+            self._score_block(block, None if evidence is None else evidence[start : start + block.n_lines])
+            for start, block in split_blocks(lines, BLOCK_LINES)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, N_LABELS), dtype=np.int64)
+
+    def _score_block(self, lines: Lines, evidence: npt.NDArray[np.int8] | None) -> npt.NDArray[np.int64]:
+        inputs = add_context(self.line_inputs(lines, evidence), lines.page_starts)
+        return exponentials(sum_logits(self.nets, inputs))
+
+    def line_inputs(
+        self, lines: Lines, evidence: npt.NDArray[np.int8] | None, stage_one: FloatArray | None = None
+    ) -> FloatArray:
+        """Standardised features of each line alone; float32 that hold integers, shape (n_lines, len(LINE_NAMES)).
+
+        stage_one: logits to use instead of the model's own (out-of-fold ones while training).
+        """
+        features = line_features(lines, self.tables)
+        raw = np.zeros((lines.n_lines, _N_LINE), dtype=np.float32)
+        raw[:, :N_LABELS] = self.grams.score(features.grams) if stage_one is None else stage_one
+        raw[:, N_LABELS:-1] = features.dense
+        inputs = standardise(raw, self.centers, self.factors)
+        if evidence is not None:
+            inputs[:, -1] = evidence * np.float32(MAX_STEPS)
+        return inputs
+
+
+def standardise(raw: FloatArray, centers: FloatArray, factors: FloatArray) -> FloatArray:
+    """(raw - center) × factor in whole steps within ±MAX_STEPS; float32 that hold integers, same shape."""
+    steps = raw - centers
+    steps *= factors
+    np.clip(steps, -MAX_STEPS, MAX_STEPS, out=steps)
+    return np.rint(steps, out=steps)
+
+
+def add_context(inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
+    """The features of each line beside some of its neighbours' and its page's mean stage-one scores.
+
+    float32 that hold integers, shape (n_lines, N_INPUTS). Beyond the page's edge neighbours are 0 and a flag says so.
+    """
+    n_lines = len(inputs)
+    wide = np.zeros((n_lines, N_INPUTS), dtype=np.float32)
+    wide[:, :_N_LINE] = inputs
+    shared = inputs[:, _CONTEXT_COLUMNS]
+    sizes = np.diff(page_starts)
+    first, last = np.repeat(page_starts[:-1], sizes), np.repeat(page_starts[1:], sizes) - 1
+    rows = np.arange(n_lines)
+    column = _N_LINE
+    for offset in CONTEXT_OFFSETS:
+        target = wide[:, column : column + _N_CONTEXT]
+        if offset < 0:
+            target[-offset:] = shared[:offset]
+        else:
+            target[:-offset] = shared[offset:]
+        outside = (rows + offset < first) | (rows + offset > last)
+        target[outside] = 0
+        wide[:, column + _N_CONTEXT] = outside * np.float32(STEP)
+        column += _N_CONTEXT + 1
+    sums = np.zeros((n_lines + 1, N_LABELS))
+    np.cumsum(inputs[:, :N_LABELS], axis=0, dtype=np.float64, out=sums[1:])
+    means = np.rint((sums[page_starts[1:]] - sums[page_starts[:-1]]) / np.maximum(sizes, 1)[:, None])
+    wide[:, column:] = np.repeat(means, sizes, axis=0)
+    return wide
+
+
+def sum_logits(nets: tuple[Net, ...], inputs: FloatArray) -> FloatArray:
+    """Mean logits of the nets; float32, shape (n_lines, 13)."""
+    total = nets[0].logits(inputs)
+    for net in nets[1:]:
+        total = total + net.logits(inputs)
+    return total / np.float32(len(nets))
+
+
+def exponentials(logits: FloatArray) -> npt.NDArray[np.int64]:
+    """exp(logit - largest logit of the line) in 2^-40ths, by table; int64, same shape."""
+    steps = np.rint(logits * np.float32(_LOGIT_STEPS)).astype(np.int64)
+    below = steps.max(axis=1, keepdims=True, initial=-(10**9)) - steps if len(steps) else steps
+    return _EXPONENTIALS.take(np.minimum(below, _MAX_LOGIT_STEPS))
+
+
+_EXPONENTIALS = np.rint(np.exp(-np.arange(_MAX_LOGIT_STEPS + 1) / _LOGIT_STEPS) * 2.0**40).astype(np.int64)
+
+
+def split_blocks(lines: Lines, n_block_lines: int) -> Iterator[tuple[int, Lines]]:
+    """Runs of whole pages of about so many lines, each with the number of its first line; empty pages go along."""
+    starts = lines.page_starts
+    page = 0
+    while page < lines.n_pages:
+        end = int(np.searchsorted(starts, starts[page] + n_block_lines, side="right")) - 1
+        end = min(max(end, page + 1), lines.n_pages)
+        first, last = int(starts[page]), int(starts[end])
+        if last > first:
+            yield (
+                first,
+                Lines(
+                    lines.texts[first:last],
+                    starts[page : end + 1] - first,
+                    lines.gaps[first:last],
+                    lines.titles[page:end],
+                ),
+            )
+        page = end

@@ -1,0 +1,268 @@
+"""The values that travel from reader to writer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.labels import LABELS
+
+Kind = Literal["text", "html"]
+Verdict = Literal["article", "no_article", "spam", "duplicate"]
+
+RECORD_FIELDS: tuple[str, ...] = (
+    "id",
+    "url",
+    "title",
+    "text",
+    "verdict",
+    "duplicate_of",
+    "quality",
+    "lang",
+    "author",
+    "date",
+    "encoding",
+    "extractor",
+    "lines_in",
+    "lines_out",
+    "removed",
+    "lines",
+    "model",
+    "options_hash",
+)
+"""Names of our fields in a record out; an input field with one of them (but id, url) comes out as ``input_NAME``."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One document on its way in.
+
+    body: the document, as text or as bytes still to be decoded.
+    kind: what the body is.
+    id, url, title: as the input gave them; the title is context for the model and the title of last resort.
+    encoding: the charset that was declared outside the document, such as in an HTTP header.
+    source, position: the file and the record in it (from 0), for the account of errors.
+    extra: all other fields of the record, passed through.
+    """
+
+    body: str | bytes
+    kind: Kind = "text"
+    id: Any = None
+    url: Any = None
+    title: str | None = None
+    encoding: str | None = None
+    source: str | None = None
+    position: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is known of a page beside its lines.
+
+    titles: headlines that the page declares (og:title, h1), best first. head_title: its <title>, which names the
+    site too and so serves for comparison only.
+    """
+
+    titles: tuple[str, ...] = ()
+    head_title: str | None = None
+    lang: str | None = None
+    author: str | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True)
+class PageLines:
+    """The lines of one page.
+
+    texts: n lines, none empty, stripped.
+    starts, ends: n offsets each, in code points of the text as given; for HTML of the extracted text.
+    gaps: n flags, True where a blank row (for HTML: always) stands before the line.
+    extractor: for HTML who told the lines: ``trafilatura`` (only the text that it hands over is accounted for) or
+        ``page`` (all visible text).
+    """
+
+    texts: Sequence[str]
+    starts: Sequence[int]
+    ends: Sequence[int]
+    gaps: Sequence[bool]
+    metadata: Metadata = Metadata()
+    extractor: str | None = None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of many pages, columnar.
+
+    texts: n_lines strings. page_starts: int64, shape (n_pages + 1,), ``page_starts[-1] == n_lines``.
+    gaps: bool, shape (n_lines,). titles: one string a page, "" where none is known.
+    """
+
+    texts: list[str]
+    page_starts: npt.NDArray[np.int64]
+    gaps: npt.NDArray[np.bool_]
+    titles: list[str]
+
+    def __post_init__(self) -> None:
+        if self.page_starts[-1] != len(self.texts) or len(self.titles) != len(self.page_starts) - 1:
+            raise ValueError(
+                f"page_starts ends at {self.page_starts[-1]} for {len(self.texts)} lines, "
+                f"{len(self.titles)} titles for {len(self.page_starts) - 1} pages"
+            )
+
+    @property
+    def n_lines(self) -> int:
+        return len(self.texts)
+
+    @property
+    def n_pages(self) -> int:
+        return len(self.titles)
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A line that was taken out: its number, class, probability of being debris, and text."""
+
+    line: int
+    label: str
+    score: float
+    text: str
+    reason: str | None = None
+
+    def to_record(self, with_text: bool = True) -> dict[str, Any]:
+        record: dict[str, Any] = {"line": self.line, "label": self.label, "score": self.score}
+        if with_text:
+            record["text"] = self.text
+        if self.reason:
+            record["reason"] = self.reason
+        return record
+
+
+@dataclass(frozen=True)
+class ScoredLine:
+    """A line as it was judged; start and end are offsets in code points, score is the probability of debris."""
+
+    line: int
+    start: int
+    end: int
+    label: str
+    score: float
+    text: str
+    kept: bool
+
+    def to_record(self) -> dict[str, Any]:
+        return {"line": self.line, "start": self.start, "end": self.end, "label": self.label, "score": self.score}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The lines of one page beside what was decided about each; lists of n lines."""
+
+    page_lines: PageLines
+    labels: list[int]
+    scores: list[float]
+    kept: list[bool]
+
+    def to_lines(self) -> tuple[ScoredLine, ...]:
+        lines = self.page_lines
+        return tuple(
+            ScoredLine(number, start, end, LABELS[label], score, text, kept)
+            for number, (start, end, label, score, text, kept) in enumerate(
+                zip(lines.starts, lines.ends, self.labels, self.scores, lines.texts, self.kept, strict=True)
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Article:
+    """A document that was cleaned; fields as in the record out (README, "Record out").
+
+    extractor: for pages in HTML who told the lines (see `PageLines`).
+    n_replaced: how many lone surrogates of the document became U+FFFD.
+    """
+
+    id: Any
+    url: Any
+    title: str | None
+    text: str
+    verdict: Verdict
+    quality: float
+    lines_in: int
+    lines_out: int
+    removed: tuple[Removed, ...]
+    model: str
+    options_hash: str
+    lang: str | None = None
+    author: str | None = None
+    date: str | None = None
+    encoding: str | None = None
+    extractor: str | None = None
+    duplicate_of: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    n_replaced: int = 0
+    judged: Judged | None = field(default=None, repr=False, compare=False)
+    ok = True
+
+    @property
+    def lines(self) -> tuple[ScoredLine, ...]:
+        """Every line of the input with its class and score, made when asked for."""
+        return self.judged.to_lines() if self.judged else ()
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A document that could not be cleaned; reason is one of `cleaner.errors.REASONS`."""
+
+    id: Any
+    reason: str
+    message: str
+    source: str | None = None
+    position: int | None = None
+    ok = False
+
+    def to_record(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "source": self.source,
+            "position": self.position,
+            "reason": self.reason,
+            "message": self.message,
+        }
+
+
+Outcome = Article | Rejected
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One cause of a decision in words a reader understands, and its push in logits; positive means debris."""
+
+    feature: str
+    push: float
+
+
+@dataclass(frozen=True)
+class ExplainedLine:
+    """A judged line with the causes that weighed most, heaviest first.
+
+    hint: the user's phrase (``--drop-like``, ``--keep-like``) that tipped the decision, where one did.
+    runner_up: the second most probable class and its probability.
+    """
+
+    line: ScoredLine
+    reasons: tuple[Reason, ...]
+    runner_up: tuple[str, float]
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """An article with every line of the input explained, in order. threshold: the score from which lines go."""
+
+    article: Article
+    lines: tuple[ExplainedLine, ...]
+    threshold: float

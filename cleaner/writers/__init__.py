@@ -1,0 +1,1 @@
+"""Articles and rejections -> bytes in files that no reader ever sees half-written."""

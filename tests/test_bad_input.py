@@ -1,0 +1,323 @@
+"""Bad input from the command line: each case looks at the output, the account of errors and the exit code."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import ARTICLE, Finished, clean, lines_of, read_records, start, write_records
+
+GOOD = {"id": "good", "text": "The bridge reopened on Monday."}
+needs_dev_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """A folder with one good text, for others to be put beside it."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "good.txt").write_text("The bridge reopened on Monday.")
+    return folder
+
+
+def outcome(finished: Finished) -> tuple[int, list[str], list[tuple[str, str]]]:
+    """Exit code, ids that were cleaned, ids that were rejected with their reasons."""
+    return (
+        finished.code,
+        [record["id"] for record in finished.records],
+        [(error["id"], error["reason"]) for error in finished.errors],
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \t\r\n\x0b\n\xef\xbb\xbf"[:6], "\ufeff\n\u3000\n".encode()])
+def test_an_empty_text_is_an_empty_article(inputs: Path, content: bytes) -> None:
+    (inputs / "empty.txt").write_bytes(content)
+    finished = clean(inputs)
+    assert outcome(finished) == (0, ["empty.txt#0", "good.txt#0"], [])
+    assert (finished.records[0]["text"], finished.records[0]["verdict"]) == ("", "no_article")
+    assert clean(inputs / "empty.txt").out == b""
+    assert clean("-", stdin=content).code == 0
+
+
+@pytest.mark.parametrize("name", ["page.html", "records.jsonl"])
+def test_an_empty_file_of_another_kind_is_no_error(inputs: Path, name: str) -> None:
+    (inputs / name).write_bytes(b"")
+    assert outcome(clean(inputs))[0::2] == (0, [])
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "story.txt"])
+def test_a_binary_file_is_rejected_and_the_others_go_on(inputs: Path, name: str) -> None:
+    (inputs / name).write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)) * 4)
+    assert outcome(clean(inputs)) == (3, ["good.txt#0"], [(f"{name}#0", "undecodable")])
+
+
+def test_a_binary_file_alone_gives_no_text_and_no_file(inputs: Path, tmp_path: Path) -> None:
+    (inputs / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)) * 4)
+    assert outcome(clean(inputs / "photo.jpg")) == (3, [], [("photo.jpg#0", "undecodable")])
+    assert clean(inputs / "photo.jpg", "-o", tmp_path / "out.txt").code == 3
+    assert not (tmp_path / "out.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("Die Brücke ist offen – „endlich“, sagt Bürgermeisterin Höß.".encode("cp1252"), None),
+        ("Die Brücke ist offen, sagt sie.".encode("utf-16"), "Die Brücke ist offen, sagt sie."),
+        ("Die Brücke ist offen, sagt sie.".encode("utf-16-le"), "Die Brücke ist offen, sagt sie."),
+        (
+            "Die Brücke ist offen. ".encode() + "Schön, sagt sie.".encode("cp1252"),
+            "Die Brücke ist offen. Schön, sagt sie.",
+        ),
+    ],
+)
+def test_a_text_in_another_encoding_is_read_and_the_encoding_told(
+    inputs: Path, content: bytes, text: str | None
+) -> None:
+    (inputs / "bruecke.txt").write_bytes(content)
+    finished = clean(inputs)
+    assert outcome(finished) == (0, ["bruecke.txt#0", "good.txt#0"], [])
+    assert finished.records[0]["text"] == (text or content.decode("cp1252"))
+    assert finished.records[0]["encoding"]
+
+
+def test_a_record_in_cp1252_among_others_in_utf_8_is_read(tmp_path: Path) -> None:
+    text = "Die Brücke ist offen – „endlich“, sagt Bürgermeisterin Höß."
+    path = write_records(
+        tmp_path / "in.jsonl", [json.dumps({"id": 1, "text": text}, ensure_ascii=False).encode("cp1252"), GOOD]
+    )
+    finished = clean(path)
+    assert outcome(finished) == (0, [1, "good"], [])
+    assert finished.records[0]["text"] == text
+    assert finished.records[0]["encoding"] == "windows-1252"
+
+
+def test_a_nul_byte_in_a_text_does_not_stop_it(tmp_path: Path) -> None:
+    (tmp_path / "story.txt").write_bytes(b"The bridge\0 reopened.\n\nIt was shut for two years.\n")
+    finished = clean(tmp_path / "story.txt", "--to", "jsonl")
+    assert finished.code == 0
+    assert lines_of(finished.records[0]) == ["It was shut for two years.", "The bridge\0 reopened."]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_a_text_is_the_same_whatever_ends_its_lines(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "story.txt").write_bytes(ARTICLE.replace("\n", ending).encode())
+    assert clean(tmp_path / "story.txt").out == clean("-", stdin=ARTICLE.encode()).out
+
+
+@pytest.mark.parametrize("inner", ["\u2028", "\f", "\v", "\x85", "\x1c"])
+def test_what_looks_like_a_line_end_to_others_stays_inside_its_line(tmp_path: Path, inner: str) -> None:
+    line = f"The bridge{inner}reopened on Monday."
+    path = write_records(tmp_path / "in.jsonl", [{"text": line}])
+    (tmp_path / "story.txt").write_text(line, encoding="utf-8")
+    assert clean(path).records[0]["text"] == line
+    assert clean(tmp_path / "story.txt").out.decode() == line + "\n"
+
+
+@pytest.mark.parametrize("size_mb", [1, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_line_of_many_megabytes_comes_through_whole(tmp_path: Path, size_mb: int) -> None:
+    line = "bridge " * (size_mb * 150_000) + "end"
+    (tmp_path / "story.txt").write_text(line)
+    path = write_records(tmp_path / "in.jsonl", [{"id": "long", "text": line}, GOOD])
+    assert clean(tmp_path / "story.txt").out == line.encode() + b"\n"
+    finished = clean(path)
+    assert outcome(finished) == (0, ["long", "good"], [])
+    assert finished.records[0]["text"] == line
+
+
+@pytest.mark.parametrize("n_lines", [20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_a_text_of_very_many_lines_comes_through_whole(tmp_path: Path, n_lines: int) -> None:
+    text = "".join(f"Line {number} of it.\n" for number in range(n_lines))
+    (tmp_path / "story.txt").write_text(text)
+    assert clean(tmp_path / "story.txt").out == text.encode()
+
+
+def test_html_given_as_text_is_a_text_with_every_line_accounted_for(tmp_path: Path) -> None:
+    page = "<html><body>\n<p>The bridge reopened.</p>\n</body></html>\n"
+    (tmp_path / "page.html").write_text(page)
+    path = write_records(tmp_path / "in.jsonl", [{"text": page}])
+    for finished in (clean(tmp_path / "page.html", "--from", "text", "--to", "jsonl"), clean(path)):
+        assert finished.code == 0
+        assert lines_of(finished.records[0]) == sorted(page.splitlines())
+
+
+def test_text_given_as_html_loses_nothing(tmp_path: Path) -> None:
+    text = "The bridge reopened on Monday, the council said in the evening.\n\nIt had been shut for two years.\n"
+    (tmp_path / "story.html").write_text(text)
+    path = write_records(tmp_path / "in.jsonl", [{"html": text}])
+    for finished in (
+        clean(tmp_path / "story.html", "--to", "jsonl"),
+        clean(tmp_path / "story.html", "--from", "html", "--to", "jsonl"),
+        clean(path),
+    ):
+        assert finished.code == 0
+        words = " ".join(lines_of(finished.records[0])).split()
+        assert sorted(words) == sorted(text.split())
+
+
+def test_a_broken_line_in_the_middle_is_told_with_its_place_and_the_rest_goes_on(tmp_path: Path) -> None:
+    path = write_records(
+        tmp_path / "in.jsonl", [GOOD, b"", b'{"text": "The bri', {"id": "last", "text": "It was shut."}]
+    )
+    out = tmp_path / "out.jsonl"
+    assert clean(path, "-o", out).code == 3
+    assert [record["id"] for record in read_records(out)] == ["good", "last"]
+    (error,) = read_records(tmp_path / "out.jsonl.errors.jsonl")
+    assert list(error) == ["id", "source", "position", "reason", "message"]
+    assert (error["id"], error["source"], error["position"], error["reason"]) == (
+        "in.jsonl#1",
+        str(path),
+        1,
+        "invalid_json",
+    )
+    assert "line 3" in error["message"]
+
+
+def test_nan_and_huge_integers_pass_through_with_their_values(tmp_path: Path) -> None:
+    record = (
+        b'{"text": "The bridge reopened.", "score": NaN, "n": 123456789012345678901234567890, "deep": [-Infinity, 1]}'
+    )
+    (result,) = clean(write_records(tmp_path / "in.jsonl", [record])).records
+    assert math.isnan(result["score"])
+    assert (result["n"], result["deep"]) == (123456789012345678901234567890, [-math.inf, 1])
+
+
+def test_lone_surrogates_become_replacement_characters_and_are_counted(tmp_path: Path) -> None:
+    path = write_records(tmp_path / "in.jsonl", [rb'{"id": "\udc00", "text": "The \ud800bridge", "paper": "\udfff"}'])
+    finished = clean(path, "--log-format", "json")
+    (record,) = finished.records
+    assert (record["id"], record["text"], record["paper"]) == ("\ufffd", "The \ufffdbridge", "\ufffd")
+    assert json.loads(finished.err)["surrogates_replaced"] == 3
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"id": "bad", "title": "Bridge"}, "no_text"),
+        ({"id": "bad", "text": None, "html": None}, "no_text"),
+        ({"id": "bad", "text": 5}, "bad_type"),
+        ({"id": "bad", "html": ["<p>"]}, "bad_type"),
+    ],
+)
+def test_a_record_without_a_text_is_rejected_with_its_id(tmp_path: Path, record: object, reason: str) -> None:
+    path = write_records(tmp_path / "in.jsonl", [GOOD, record, {**GOOD, "id": "after"}])
+    assert outcome(clean(path)) == (3, ["good", "after"], [("bad", reason)])
+
+
+def test_a_record_with_an_empty_text_is_an_empty_article(tmp_path: Path) -> None:
+    (record,) = clean(write_records(tmp_path / "in.jsonl", [{"html": "", "text": ""}])).records
+    assert (record["text"], record["verdict"]) == ("", "no_article")
+
+
+@pytest.mark.parametrize("record", [[], "text", 5, None, True])
+def test_a_line_that_is_json_but_no_record_is_rejected(tmp_path: Path, record: object) -> None:
+    path = write_records(tmp_path / "in.jsonl", [GOOD, record])
+    assert outcome(clean(path)) == (3, ["good"], [("in.jsonl#1", "invalid_json")])
+
+
+def test_a_document_that_makes_us_fail_is_rejected_and_its_neighbours_are_not(tmp_path: Path) -> None:
+    path = write_records(
+        tmp_path / "in.jsonl", [GOOD, {"id": "bad", "text": "break the model"}, {**GOOD, "id": "after"}]
+    )
+    assert outcome(clean(path)) == (3, ["good", "after"], [("bad", "internal")])
+
+
+def test_a_missing_path_stops_the_run_before_anything_is_cleaned(inputs: Path, tmp_path: Path) -> None:
+    finished = clean(inputs, tmp_path / "missing.txt", "-o", tmp_path / "out")
+    assert (finished.code, finished.out) == (1, b"")
+    assert "missing.txt: no such file or folder" in finished.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [["nothing/*.txt"], ["--files-from", "missing.lst"], ["empty"]])
+def test_arguments_that_lead_to_no_file_are_an_error_and_no_empty_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    finished = clean(*arguments)
+    assert (finished.code, finished.out) == (1, b"")
+    assert arguments[-1] in finished.err
+
+
+def test_of_several_files_one_that_cannot_be_read_is_rejected(inputs: Path) -> None:
+    (inputs / "cut.txt.gz").write_bytes(b"\x1f\x8b\x08\x00\x00\x00")
+    (inputs / "table.csv").write_text("id,text\n")
+    assert outcome(clean(inputs)) == (
+        3,
+        ["good.txt#0"],
+        [("cut.txt.gz#0", "unreadable"), ("table.csv#0", "unreadable")],
+    )
+
+
+def test_one_file_that_cannot_be_read_leaves_with_1(tmp_path: Path) -> None:
+    (tmp_path / "cut.txt.gz").write_bytes(b"\x1f\x8b\x08\x00\x00\x00")
+    finished = clean(tmp_path / "cut.txt.gz")
+    assert (finished.code, finished.out) == (1, b"")
+    assert "ends early" in finished.err
+
+
+def test_records_before_a_break_in_the_file_are_kept(tmp_path: Path) -> None:
+    content = b"".join(
+        json.dumps({"id": number, "text": os.urandom(40).hex()}).encode() + b"\n" for number in range(99)
+    )
+    (tmp_path / "in.jsonl.gz").write_bytes(gzip.compress(content)[:-200])
+    code, ids, errors = outcome(clean(tmp_path / "in.jsonl.gz"))
+    assert (code, ids[:3], errors) == (3, [0, 1, 2], [(f"in.jsonl.gz#{len(ids)}", "unreadable")])
+
+
+@pytest.mark.parametrize("out", ["missing/out.jsonl", "story.txt/out.jsonl", "story.txt/out"])
+def test_an_output_that_cannot_be_written_leaves_with_1_and_says_where(tmp_path: Path, out: str) -> None:
+    (tmp_path / "story.txt").write_text(ARTICLE)
+    finished = clean(tmp_path / "story.txt", "-o", tmp_path / out)
+    assert finished.code == 1
+    assert str(tmp_path / out) in finished.err
+    assert os.listdir(tmp_path) == ["story.txt"]
+
+
+def test_an_errors_file_that_cannot_be_written_leaves_with_1(tmp_path: Path) -> None:
+    path = write_records(tmp_path / "in.jsonl", [GOOD])
+    finished = clean(path, "-o", tmp_path / "out.jsonl", "--errors", tmp_path / "missing" / "bad.jsonl")
+    assert finished.code == 1
+    assert os.listdir(tmp_path) == ["in.jsonl"]
+
+
+@needs_dev_full
+def test_a_full_disk_leaves_with_1_and_says_so(tmp_path: Path) -> None:
+    path = write_records(tmp_path / "in.jsonl", [GOOD])
+    finished = clean(path, "-o", "/dev/full")
+    assert finished.code == 1
+    assert "No space left" in finished.err
+
+
+@needs_dev_full
+def test_a_full_disk_behind_standard_output_leaves_with_1_and_says_so_once(tmp_path: Path) -> None:
+    path = write_records(tmp_path / "in.jsonl", [GOOD])
+    with open("/dev/full", "wb") as full:
+        finished = subprocess.run(
+            [sys.executable, "-m", "cleaner", "clean", str(path)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        )
+    assert finished.returncode == 1
+    assert finished.stderr.decode().splitlines() == [
+        "cleaner: standard output cannot be written: No space left on device"
+    ]
+
+
+def test_a_reader_that_leaves_early_ends_the_run_quietly(tmp_path: Path) -> None:
+    path = write_records(
+        tmp_path / "in.jsonl", [{"id": number, "text": "The bridge reopened."} for number in range(9000)]
+    )
+    process = start(path, "--quiet")
+    assert process.stdout is not None and process.stderr is not None
+    assert json.loads(process.stdout.readline())["id"] == 0
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 0
