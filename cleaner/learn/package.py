@@ -24,7 +24,6 @@ from cleaner.model.artefact import (
     CARD,
     DEFAULT_DROPPED,
     FORMAT_VERSION,
-    INPUT_KINDS,
     MANIFEST,
     SCORE_DIGITS,
     WEIGHTS,
@@ -65,28 +64,80 @@ Thresholds = dict[str, dict[str, dict[str, float]]]
 
 
 def measure_thresholds(fitted: Fitted) -> Thresholds:
-    """For each mode and kind of input its threshold, and what it lost and found out of fold on labelled documents."""
-    page_like = np.array([_is_page(weights) for weights in fitted.weights])
+    """For each mode and kind of input its threshold, and what it lost and found out of fold.
+
+    For articles the lowest threshold that loses no more lines than the mode may. A page, menus and all, is another
+    trade: it is nearly all debris, and its threshold is the one with the best F of characters kept, against gold text.
+    """
     thresholds: Thresholds = {mode: {} for mode in MODE_LOSSES}
-    for kind in INPUT_KINDS:
-        chosen = np.flatnonzero(page_like == (kind == "page"))
-        # Without a document of the kind (a small training set) what is known of all of them must do.
-        indices = chosen.tolist() if len(chosen) else list(range(len(fitted.weights)))
-        scores = np.concatenate([decide(fitted.weights[index], DEFAULT_DROPPED, 1.0).scores for index in indices])
-        keep = np.concatenate([~fitted.documents[index].drops for index in indices])
-        doc_ids = np.repeat(np.arange(len(indices)), [len(fitted.weights[index]) for index in indices])
-        for mode, max_loss in MODE_LOSSES.items():
-            threshold = _round_up(threshold_at_loss(scores, keep, doc_ids, max_loss))
-            dropped = scores >= threshold
-            thresholds[mode][kind] = {
-                "threshold": threshold,
-                "max_article_lines_lost": max_loss,
-                "article_lines_lost": round(lines_lost(keep, dropped, doc_ids), 5),
-                "debris_lines_found": round(float((dropped & ~keep).sum() / max((~keep).sum(), 1)), 4),
-                "right_of_dropped": round(float((dropped & ~keep).sum() / max(dropped.sum(), 1)), 4),
-                "n_documents": len(chosen),
-            }
+    articles = [
+        (document, weights)
+        for document, weights in zip(fitted.documents, fitted.weights, strict=True)
+        if not _is_page(weights)
+    ]
+    # In a training set of pages alone, what is known of them must do.
+    scores, keep, doc_ids = _flatten(articles or list(zip(fitted.documents, fitted.weights, strict=True)))
+    for mode, max_loss in MODE_LOSSES.items():
+        threshold = _round_up(threshold_at_loss(scores, keep, doc_ids, max_loss))
+        thresholds[mode]["article"] = {
+            "threshold": threshold,
+            "max_article_lines_lost": max_loss,
+            **_measure(scores, keep, doc_ids, threshold),
+        }
+    pages = [
+        (document, weights)
+        for document, weights in zip(fitted.pages, fitted.page_weights, strict=True)
+        if _is_page(weights)
+    ]
+    for mode, beta in _PAGE_BETAS.items():
+        if len(pages) < _MIN_PAGES:
+            thresholds[mode]["page"] = thresholds[mode]["article"]
+            continue
+        scores, keep, doc_ids = _flatten(pages)
+        sizes = np.array([len(line) for document, _ in pages for line in document.lines])
+        threshold = _best_threshold(scores, keep, sizes, beta)
+        thresholds[mode]["page"] = {"threshold": threshold, **_measure(scores, keep, doc_ids, threshold)}
     return thresholds
+
+
+_PAGE_BETAS = {"balanced": 1.0, "recall": 2.0, "precision": 0.5}
+_MIN_PAGES = 30
+
+
+def _flatten(
+    judged: Sequence[tuple[LabelledDocument, npt.NDArray[np.int64]]],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    scores = np.concatenate([decide(weights, DEFAULT_DROPPED, 1.0).scores for _, weights in judged])
+    keep = np.concatenate([~document.drops for document, _ in judged])
+    return scores, keep, np.repeat(np.arange(len(judged)), [len(weights) for _, weights in judged])
+
+
+def _measure(
+    scores: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_], doc_ids: npt.NDArray[np.int64], threshold: float
+) -> dict[str, float]:
+    dropped = scores >= threshold
+    found = int((dropped & ~keep).sum())
+    return {
+        "article_lines_lost": round(lines_lost(keep, dropped, doc_ids), 5),
+        "debris_lines_found": round(found / max(int((~keep).sum()), 1), 4),
+        "right_of_dropped": round(found / max(int(dropped.sum()), 1), 4),
+        "n_documents": len(set(doc_ids.tolist())),
+    }
+
+
+def _best_threshold(
+    scores: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64], beta: float
+) -> float:
+    """The threshold, in hundredths, under which what is kept has the best F (beta weighs recall) by characters."""
+    total = float(sizes[keep].sum())
+    best, best_f = 0.5, -1.0
+    for threshold in np.arange(0.05, 1.0, 0.01).round(2).tolist():
+        kept = scores < threshold
+        right, shown = float(sizes[keep & kept].sum()), float(sizes[kept].sum())
+        f = (1 + beta**2) * right / max(beta**2 * total + shown, 1.0)
+        if f > best_f:
+            best, best_f = threshold, f
+    return best
 
 
 def _is_page(weights: npt.NDArray[np.int64]) -> bool:

@@ -13,6 +13,7 @@ from cleaner.learn.train import Log, TrainingPlan, fit
 from cleaner.model.artefact import Model
 
 _SHOWN_BAD_ROWS = 10
+_N_EXAMPLES = 4
 
 
 def train_model(
@@ -31,7 +32,7 @@ def train_model(
     """Reads labelled documents and pages, fits a model, writes its folder and comes back with the model in it.
 
     labels, pages: files, or folders of ``*.jsonl`` and ``pages-*.jsonl.zst``. examples: labelled documents of one's
-    own for the manifest; three are taken. Rows that cannot be used are told to ``log`` with their number, the others
+    own for the manifest; four are taken. Rows that cannot be used are told to ``log`` with their number, the others
     are used. Raises InputError, UsageError (too little to learn from), OutputError.
     """
     plan = plan or TrainingPlan()
@@ -70,9 +71,14 @@ def train_model(
         name=model_name,
         version=version,
         data_files=files,
-        examples=read_labels(examples)[0][:3] if examples else [],
+        examples=_spread(read_labels(examples)[0], _N_EXAMPLES) if examples else [],
         plan=plan,
     )
+
+
+def _spread(documents: Sequence[LabelledDocument], n: int) -> list[LabelledDocument]:
+    """Some of the documents, from all parts of their file: a file is often sorted by language."""
+    return list(documents[:: max(len(documents) // n, 1)][:n])
 
 
 def _expand(paths: Sequence[Path], pattern: str) -> list[Path]:

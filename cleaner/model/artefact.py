@@ -35,8 +35,8 @@ DEFAULT_DROPPED = np.array([label not in KEPT for label in LABELS])
 
 INPUT_KINDS = ("article", "page")
 # A document is a page, menus and all, when this share of this many lines or more is debris rather than article.
-_PAGE_DEBRIS_SHARE = 0.4
-_PAGE_LINES = 12
+_PAGE_DEBRIS_SHARE = 0.6
+_PAGE_LINES = 20
 
 
 @dataclass(frozen=True)

@@ -71,22 +71,23 @@ class GramWeights:
     biases: FloatArray
 
     @cached_property
-    def _packs(self) -> list[npt.NDArray[np.uint64]]:
-        """Four classes to an integer, sixteen bits each, weights raised by 128: four sums a line instead of thirteen.
+    def _rows(self) -> npt.NDArray[np.void]:
+        """The weights of a bucket raised by 128, sixteen bits each and four classes to an integer, as rows of 32 bytes.
 
+        A line's thirteen sums are then four, and each gram touches one line of the processor's cache instead of four.
         255 grams of a line at most times 255 stay within sixteen bits.
         """
-        raised = np.zeros((len(self.weights), 16), dtype=np.uint16)
+        raised = np.zeros((len(self.weights), 16), dtype="<u2")
         raised[:, :N_LABELS] = self.weights.astype(np.int16) + 128
-        packed = raised.astype("<u2", copy=False).view("<u8").astype(np.uint64, copy=False)
-        return [np.ascontiguousarray(packed[:, pack]) for pack in range(4)]
+        return raised.view("V32")[:, 0]
 
     def score(self, bag: Bag) -> FloatArray:
         """Logits of each line for each class, cut at ±8; float32, shape (n_lines, 13)."""
         n_lines = len(bag.starts) - 1
         if not n_lines:
             return np.zeros((0, N_LABELS), dtype=np.float32)
-        sums = np.stack([np.add.reduceat(pack.take(bag.buckets), bag.starts[:-1]) for pack in self._packs], axis=1)
+        packed = self._rows.take(bag.buckets).view("<u8").reshape(-1, 4)
+        sums = np.add.reduceat(packed, bag.starts[:-1], axis=0)
         counts = bag.counts
         fields = sums.astype("<u8", copy=False).view("<u2")[:, :N_LABELS].astype(np.int64)
         totals = (fields - 128 * counts[:, None]).astype(np.float32)
