@@ -311,6 +311,80 @@ def test_a_full_disk_behind_standard_output_leaves_with_1_and_says_so_once(tmp_p
     ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is a POSIX one")
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ("--version >&-", 1, "cleaner: standard output cannot be written: Bad file descriptor\n"),
+        ("clean - <&-", 1, "cleaner: -: Bad file descriptor\n"),
+        ("clean story.txt >&-", 1, "cleaner: standard output cannot be written: Bad file descriptor\n"),
+        ("clean story.txt -q 2>&-", 0, ""),
+    ],
+)
+def test_a_standard_stream_that_is_closed_is_told_and_no_crash(
+    tmp_path: Path, arguments: str, code: int, told: str
+) -> None:
+    (tmp_path / "story.txt").write_text(ARTICLE)
+    finished = subprocess.run(
+        ["sh", "-c", f"'{sys.executable}' -m cleaner {arguments}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert (finished.returncode, finished.stderr) == (code, told)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is a POSIX one")
+def test_the_name_of_standard_output_means_it_even_where_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "story.txt").write_text(ARTICLE)
+    process = start("story.txt", "-o", "/dev/stdout", "-q", cwd=tmp_path)
+    expected, _ = process.communicate()
+    with (tmp_path / "out").open("wb") as out:
+        command = [sys.executable, "-m", "cleaner", "clean", "story.txt", "-o", "/dev/stdout", "-q"]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        assert subprocess.run(command, stdout=out, cwd=tmp_path, env=environment).returncode == 0
+    assert (tmp_path / "out").read_bytes() == expected != b""
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are Unicode here")
+def test_two_files_whose_names_are_not_utf_8_do_not_become_one(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name, text in ((b"b\xfe.txt", "The bridge reopened."), (b"b\xff.txt", "The harbour closed.")):
+        Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/" + name)).write_text(text)
+    assert clean(tmp_path / "in", "-o", tmp_path / "out/").code == 0
+    assert (tmp_path / "out" / "b\\xfe.txt.txt").read_text() == "The bridge reopened.\n"
+    assert (tmp_path / "out" / "b\\xff.txt.txt").read_text() == "The harbour closed.\n"
+
+
+def test_a_document_that_is_rejected_does_not_keep_the_text_of_an_earlier_run(tmp_path: Path) -> None:
+    story, out, folder = tmp_path / "story.txt", tmp_path / "out.txt", tmp_path / "out"
+    story.write_text(ARTICLE)
+    assert [clean(story, "-o", place).code for place in (out, folder)] == [0, 0]
+    story.write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)) * 4)
+    assert [clean(story, "-o", place).code for place in (out, folder)] == [3, 3]
+    assert not out.exists()
+    assert not (folder / "_removed.jsonl").exists()
+
+
+def test_the_message_about_a_damaged_file_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "story.txt.gz").write_bytes(gzip.compress(ARTICLE.encode())[:20])
+    finished = clean(tmp_path / "story.txt.gz")
+    assert (finished.code, finished.out) == (1, b"")
+    assert "story.txt.gz: the gz data ends early" in finished.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell is a POSIX one")
+def test_a_reader_of_the_errors_that_leaves_early_changes_nothing_about_the_articles(tmp_path: Path) -> None:
+    path = write_records(tmp_path / "in.jsonl", [*({"id": number} for number in range(20_000)), GOOD])
+    process = start(path)
+    assert process.stdout is not None and process.stderr is not None
+    process.stderr.readline()
+    process.stderr.close()
+    assert json.loads(process.stdout.read())["id"] == "good"
+    assert process.wait() == 3
+
+
 def test_a_reader_that_leaves_early_ends_the_run_quietly(tmp_path: Path) -> None:
     path = write_records(
         tmp_path / "in.jsonl", [{"id": number, "text": "The bridge reopened."} for number in range(9000)]

@@ -243,6 +243,7 @@ def test_inputs_can_be_listed_in_a_file(story: Path, stories: Path, tmp_path: Pa
         (["-", "--from", "csv"], "text, html, jsonl"),
         (["-", "--to", "parquet"], "jsonl, text"),
         (["-", "-o", "out.md"], ".jsonl or .txt"),
+        (["-", "-o", ""], "-o names nothing"),
         (["-", "-o", "out.txt", "--to", "jsonl"], "--to"),
         (["-", "-o", "out.txt", "--annotate"], "--annotate needs records"),
         (["-", "--mode", "best"], "balanced, precision, recall"),
@@ -251,6 +252,8 @@ def test_inputs_can_be_listed_in_a_file(story: Path, stories: Path, tmp_path: Pa
         (["-", "--workers", "0"], "--workers"),
         (["-", "--log-format", "xml"], "text or json"),
         (["-", "--config", "missing.toml"], "missing.toml"),
+        (["-", "--files-from", "-"], "--files-from"),
+        (["-", "-o", "out.jsonl", "--errors", "./out.jsonl"], "a file of their own"),
     ],
 )
 def test_wrong_usage_leaves_with_2_and_says_what_is_wrong(arguments: list[str], told: str) -> None:
@@ -264,6 +267,13 @@ def test_a_word_in_the_configuration_that_is_no_option_is_wrong_usage(story: Pat
     finished = clean(story, "--config", tmp_path / "c.toml")
     assert finished.code == 2
     assert "'modus' is no option" in finished.err
+
+
+def test_a_configuration_whose_clean_is_no_table_is_wrong_usage(story: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("clean = 5\n")
+    finished = clean(story, "--config", tmp_path / "own.toml")
+    assert (finished.code, finished.out) == (2, b"")
+    assert "[clean]" in finished.err
 
 
 def test_phrases_that_are_not_there_leave_with_1_and_their_name(story: Path, tmp_path: Path) -> None:
@@ -311,6 +321,14 @@ def test_rejections_go_where_the_user_says_or_beside_the_output(tmp_path: Path) 
     assert told(read_records(tmp_path / "bad.jsonl")) == expected
 
 
+def test_a_dash_sends_rejections_to_standard_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_records(tmp_path / "in.jsonl", [{"id": "bad"}])
+    finished = clean("in.jsonl", "-o", "out.jsonl", "--errors", "-")
+    assert [error["id"] for error in finished.errors] == ["bad"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
 def test_an_errors_file_of_an_earlier_run_does_not_outlive_its_output(stories: Path, tmp_path: Path) -> None:
     stale = tmp_path / "out.jsonl.errors.jsonl"
     stale.write_text("{}\n")
@@ -354,8 +372,9 @@ def test_workers_give_the_same_bytes_as_one_process(folder: Path, tmp_path: Path
     assert written[0] == written[1]
 
 
-def test_a_pipe_of_records_is_answered_before_it_ends() -> None:
-    process = start("-", stdin=-1, bufsize=0)
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_pipe_of_records_is_answered_before_it_ends(n_workers: int) -> None:
+    process = start("-", "--workers", str(n_workers), stdin=-1, bufsize=0)
     assert process.stdin is not None and process.stdout is not None
     process.stdin.write(json.dumps({"id": 1, "text": ARTICLE}).encode() + b"\n")
     assert json.loads(process.stdout.readline())["id"] == 1

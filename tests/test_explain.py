@@ -15,7 +15,8 @@ from rich.console import Console
 
 from cleaner.assemble import assemble
 from cleaner.cli import main
-from cleaner.cli.explain import plain_rows, print_coloured, print_explanation, read_one_page, read_phrases, write_page
+from cleaner.cli.explain import plain_rows, print_coloured, print_explanation, read_one_page, write_page
+from cleaner.cli.phrases import read_phrases
 from cleaner.errors import DocumentError, InputError, OutputError, UsageError
 from cleaner.extract.text import split_text
 from cleaner.labels import LABEL_INDEX, LABELS

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleaner.features.chars import CJK, DIGIT, SHOWN_CHARS, UPPER, build_char_tables, encode_lines
-from cleaner.features.context import STORY_NAMES, _stands_elsewhere
+from cleaner.features.context import STORY_NAMES
 from cleaner.features.lines import DENSE_NAMES, FeatureTables, line_features
 from cleaner.features.ngrams import PrefixHash, find_tokens, gram_bag
 from cleaner.types import Lines
@@ -113,13 +113,6 @@ def test_lines_that_open_alike_are_counted_within_their_document() -> None:
 
 def test_the_neighbour_before_the_first_line_of_a_document_is_none() -> None:
     assert feature("words_before", ["Bridge"], ["Bridge", "Bridge"])[1:] == [0.0, 1.0]
-
-
-def test_a_word_stands_elsewhere_only_if_another_line_has_it() -> None:
-    key, line = np.array([5, 5, 9, 7, 7]), np.array([0, 0, 0, 1, 2])
-    assert _stands_elsewhere(key, line, 1).tolist() == [False, False, False, True, True]
-    among = np.array([False, False, True, True, False])
-    assert _stands_elsewhere(key, line, 1, among).tolist() == [False, False, False, False, True]
 
 
 def test_shares_of_the_story_lie_between_none_and_all() -> None:

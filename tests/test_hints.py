@@ -49,7 +49,7 @@ def test_a_line_with_the_users_drop_phrase_goes() -> None:
 
 
 def test_a_line_with_the_users_keep_phrase_stays() -> None:
-    text = ARTICLE.replace("Zorblatt dispatch of the evening", "More news: Striker signs for rivals")
+    text = ARTICLE.replace("Zorblatt dispatch of the evening", "Read more: Striker signs for rivals")
     assert "Striker" not in Cleaner().clean(text).text
     assert "Striker" in Cleaner(keep_like=["striker signs"]).clean(text).text
 

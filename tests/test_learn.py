@@ -173,6 +173,17 @@ def test_debris_set_into_an_article_comes_from_other_sites_and_keeps_its_class()
     assert any("Ferry runs aground" in text for text in seen)
 
 
+def test_a_toolbar_is_made_of_the_words_of_several_controls_in_one_line() -> None:
+    source = document("body| x", "interface| Share", "interface| Print this page", "nav| Sport", "body| y")
+    stock = DebrisStock([source], [0], [])
+    rng = np.random.default_rng(2)
+    made = [stock.draw_toolbar(rng, "en") for _ in range(30)]
+    assert all(line is not None and line.label == LABEL_INDEX["interface"] for line in made)
+    for line in made:
+        assert line is not None and line.text.replace("Print this page", "").replace("Share", "").strip() == ""
+    assert stock.draw_toolbar(rng, "de") is None
+
+
 def test_a_page_is_cut_down_to_its_article_with_some_lines_around() -> None:
     page = document(*["nav| Menu"] * 200, *["body| Text"] * 5, *["nav| Foot"] * 200)
     sizes = []
@@ -235,7 +246,7 @@ def test_a_class_without_examples_is_never_predicted() -> None:
 
 
 def test_common_words_weigh_nothing_and_rare_ones_much() -> None:
-    texts = ["the pier"] * 400 + ["the Brackwater pier"]
+    texts = ["the pier"] * 4000 + ["the Brackwater pier"]
     rarity = measure_rarity(texts, build_char_tables())
     weights = sorted(set(rarity.tolist()))
     assert weights[0] == 0 and (rarity == 0).sum() == 2

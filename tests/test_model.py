@@ -18,12 +18,13 @@ from cleaner.labels import LABEL_INDEX, LABELS
 from cleaner.learn.package import judge_document, verify_model
 from cleaner.model.artefact import (
     DEFAULT_MODEL,
+    INPUT_KINDS,
     MANIFEST,
     WEIGHTS,
     choose_thresholds,
     decide,
     find_model,
-    is_page,
+    input_kinds,
     load_model,
 )
 from cleaner.model.line_model import (
@@ -34,6 +35,7 @@ from cleaner.model.line_model import (
     MAX_STEPS,
     N_INPUTS,
     N_LABELS,
+    N_STAGE_ONE,
     GramWeights,
     add_context,
     exponentials,
@@ -101,15 +103,18 @@ def test_no_sum_of_the_shipped_nets_can_leave_the_whole_numbers_of_float32() -> 
 
 def test_packed_sums_of_gram_weights_equal_plain_sums() -> None:
     rng = np.random.default_rng(5)
-    weights = rng.integers(-127, 128, size=(64, N_LABELS)).astype(np.int8)
+    weights = rng.integers(-127, 128, size=(64, N_STAGE_ONE)).astype(np.int8)
     weights[:3] = [[127], [-127], [0]]
-    grams = GramWeights(weights, np.full(N_LABELS, 0.01, np.float32), np.zeros(N_LABELS, np.float32))
+    grams = GramWeights(weights, np.full(N_STAGE_ONE, 0.01, np.float32), np.zeros(N_STAGE_ONE, np.float32))
     starts = np.array([0, 1, 256, 511])
     buckets = np.concatenate([[7], np.zeros(255, np.int64), rng.integers(0, 64, 255)])
     plain = np.stack([weights[buckets[a:b]].astype(np.int64).sum(axis=0) for a, b in pairwise(starts)])
     roots = np.sqrt(np.diff(starts)).astype(np.float32)[:, None]
     expected = np.clip(plain.astype(np.float32) * np.float32(0.01) / roots, -8, 8)
-    np.testing.assert_allclose(grams.score(Bag(buckets, starts)), expected, rtol=1e-6)
+    few = grams.score(Bag(buckets, starts))
+    np.testing.assert_allclose(few, expected, rtol=1e-6)
+    assert grams._rows.shape == (64,)  # from here on the weights are packed
+    np.testing.assert_array_equal(grams.score(Bag(buckets, starts)), few)
 
 
 def test_context_never_crosses_the_edge_of_a_page() -> None:
@@ -217,10 +222,11 @@ def test_weights_that_hold_a_pickle_are_refused_without_running_it(model_copy: P
     assert not (tmp_path / "ran").exists()
 
 
-def test_modes_drop_ever_more_from_recall_to_precision() -> None:
+@pytest.mark.parametrize("kind", range(len(INPUT_KINDS)))
+def test_modes_drop_ever_more_from_recall_to_precision(kind: int) -> None:
     model = load_model(DEFAULT_MODEL)
-    recall, balanced, precision = (model.thresholds(mode) for mode in ("recall", "balanced", "precision"))
-    assert recall[0] > balanced[0] > precision[0] and recall[1] > balanced[1] > precision[1]
+    recall, balanced, precision = (model.thresholds(mode)[kind] for mode in ("recall", "balanced", "precision"))
+    assert recall > balanced > precision
 
 
 def _weights(*debris: bool) -> np.ndarray:
@@ -230,14 +236,14 @@ def _weights(*debris: bool) -> np.ndarray:
 
 
 def test_a_document_of_menus_is_told_from_an_article_with_some_debris() -> None:
-    article, page = [True] * 4 + [False] * 14, [True] * 20 + [False] * 10
-    weights, starts = _weights(*article, *page), np.array([0, 18, 48])
-    assert is_page(weights, starts).tolist() == [False, True]
-    assert choose_thresholds(weights, starts, (0.8, 0.9)).tolist() == [0.8] * 18 + [0.9] * 30
+    article, page, mixed = [True] * 4 + [False] * 14, [True] * 25 + [False] * 5, [True] * 10 + [False] * 10
+    weights, starts = _weights(*article, *page, *mixed), np.array([0, 18, 48, 68])
+    assert [INPUT_KINDS[kind] for kind in input_kinds(weights, starts)] == ["article", "page", "mixed"]
+    assert choose_thresholds(weights, starts, (0.8, 0.9, 0.6)).tolist() == [0.8] * 18 + [0.6] * 30 + [0.9] * 20
 
 
-def test_a_short_document_is_no_page_however_much_debris_it_holds() -> None:
-    assert is_page(_weights(True, True, False), np.array([0, 3, 3])).tolist() == [False, False]
+def test_a_short_document_is_an_article_however_much_debris_it_holds() -> None:
+    assert input_kinds(_weights(True, True, False), np.array([0, 3, 3])).tolist() == [0, 0]
 
 
 def test_a_document_without_lines_is_judged_without_error() -> None:
@@ -246,6 +252,6 @@ def test_a_document_without_lines_is_judged_without_error() -> None:
 
 
 def test_a_title_given_with_the_text_is_known_to_the_model() -> None:
-    model, lines = load_model(DEFAULT_MODEL), ["Mayor reopens flood bridge", "Ferry runs aground off Port Ann"]
+    model, lines = load_model(DEFAULT_MODEL), ["Home", "Mayor reopens flood bridge", "Ferry runs aground off Port Ann"]
     with_title = judge_document(model, lines, "Mayor reopens flood bridge").scores
     assert with_title.tolist() != judge_document(model, lines, None).scores.tolist()

@@ -92,6 +92,15 @@ def test_text_given_as_html_is_cleaned_like_text(marked: MakeCleaner) -> None:
     assert article.text == "The council voted\non Monday.\n\nShe will sign."
 
 
+def test_text_given_as_html_has_offsets_into_the_text_that_comes_out(marked: MakeCleaner) -> None:
+    article = marked(annotate=True).clean(html="  The council &amp; Ruiz voted.\n She   will sign. \nteaser|Rain")
+    assert [article.text[line.start : line.end] for line in article.lines] == [
+        "The council & Ruiz voted.",
+        "She   will sign.",
+        "teaser|Rain",
+    ]
+
+
 def test_metadata_of_a_page_is_in_the_article(marked: MakeCleaner) -> None:
     html = (
         "<html lang=en><head><meta name=author content='Ana Ruiz'><meta property=article:published_time "

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from cleaner.errors import DocumentError, InputError, UsageError
 from cleaner.readers import jsonl, streams
-from cleaner.readers.jsonl import cut_blocks, parse_record
+from cleaner.readers.jsonl import cut_blocks, cut_slow_blocks, parse_record
 from cleaner.readers.kinds import tell_kind
 from cleaner.readers.sources import find_sources
 from cleaner.readers.streams import as_utf8, decompressed, read_ahead
@@ -45,6 +45,9 @@ from cleaner.readers.streams import as_utf8, decompressed, read_ahead
         ("stories.txt", b'{"text": "a"}\n', "jsonl"),
         ("stories.json", b'{"text": "a"}\n{"text": "b"}\n', "jsonl"),
         ("-", b"{the bridge} reopened\n", "text"),
+        ("-", b'{"text": broken\n{"text": "b"}\n{"text": "c"}\n', "jsonl"),
+        ("-", b'{the bridge} reopened\n\n{"text": "b"} is what it said.\n\nIt was shut.\n', "text"),
+        ("story", b'{\n  "text": "a",\n  "tags": [\n    {"id": 1}\n  ]\n}\n', "text"),
     ],
 )
 def test_name_and_content_tell_what_an_input_is(name: str, head: bytes, kind: str) -> None:
@@ -200,9 +203,8 @@ def test_a_line_beyond_the_limit_is_left_out_and_the_next_is_read(monkeypatch: p
 
 def test_a_pipe_that_pauses_gives_what_it_has() -> None:
     chunks = iter([b'{"text": "a"}\n{"te', None, None, b'xt": "b"}\n'])
-    blocks = cut_blocks(chunks, wait_s=0.0)
-    assert next(blocks).lines == [b'{"text": "a"}']
-    assert next(blocks).lines == [b'{"text": "b"}']
+    blocks = cut_slow_blocks(chunks, wait_s=0.0)
+    assert [block.lines if block else None for block in blocks] == [[b'{"text": "a"}'], None, None, [b'{"text": "b"}']]
 
 
 def test_lines_before_a_break_in_the_stream_are_still_given() -> None:

@@ -20,6 +20,8 @@ from cleaner.writers.jsonl import record_line
 OutKind = Literal["jsonl", "text"]
 OUT_KINDS: tuple[OutKind, ...] = ("jsonl", "text")
 _ENDING_KINDS: dict[str, OutKind] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".jl": "jsonl", ".txt": "text"}
+# The second one is a file where standard output goes to a file.
+_STDOUT_NAMES = ("-", "/dev/stdout")
 _PART = re.compile(r"part-(\d{5,})\.jsonl")
 
 
@@ -67,8 +69,10 @@ def parse_out_kind(name: str) -> OutKind:
 
 def choose_target(out: str | None, to: OutKind | None, found: Found, annotate: bool = False) -> Target:
     """Where the articles go, in which form. Raises UsageError for what does not fit together."""
-    if out is None or out == "-" or _is_special(out):
-        path = None if out in (None, "-") else out
+    if out == "":
+        raise UsageError("-o names nothing; name a file, a folder, or - for standard output")
+    if out is None or out in _STDOUT_NAMES or _is_special(out):
+        path = None if out in (None, *_STDOUT_NAMES) else out
         # A plain text has no place for the classes of lines that --annotate asks for.
         as_texts = to == "text" or (to is None and found.is_one_document and not annotate)
         return _checked(Target("stream", path, as_texts), found, annotate)
@@ -138,8 +142,7 @@ class _Stream:
                 self._stream.write(text.text)
             self._stream.flush()
         except OSError as error:
-            # Windows says EINVAL of a closed pipe.
-            if error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL):
+            if _is_closed_pipe(error):
                 raise PipeClosedError from error
             raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
 
@@ -151,6 +154,11 @@ class _Stream:
 
     def discard(self) -> None:
         pass
+
+
+def _is_closed_pipe(error: OSError) -> bool:
+    # Windows says EINVAL of one.
+    return error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
 class _File:
@@ -167,13 +175,16 @@ class _File:
             self._is_due = True
 
     def finish(self) -> None:
+        self.keep()
+        if not self._is_due and self._file.path.is_file():
+            # Of an earlier run, whose text would pass for that of this document.
+            self._file.path.unlink()
+
+    def keep(self) -> None:
         if self._is_due:
             self._file.finish()
         else:
             self._file.discard()
-
-    def keep(self) -> None:
-        self.finish()
 
     def discard(self) -> None:
         self._file.discard()
@@ -222,6 +233,9 @@ class _Folder:
 
     def finish(self) -> None:
         self.keep()
+        if self._accounts is None:
+            # Of an earlier run, as `_SUCCESS` was.
+            (self._path / "_removed.jsonl").unlink(missing_ok=True)
         marker = WholeFile(self._path / "_SUCCESS")
         marker.finish()
 
@@ -247,12 +261,13 @@ def _refuse_leftovers(path: Path, names: Sequence[str], n_parts: int) -> None:
 class Errors:
     """The account of rejected documents, in a file or on standard error.
 
-    The file is there only if something was rejected, or if the user named it.
+    The file is there only if something was rejected, or if the user named it; ``-`` names standard error.
     """
 
     def __init__(self, path: str | None, default_path: str | None, stderr: BinaryIO) -> None:
-        self.place = path or default_path
+        self.place = None if path == "-" else path or default_path
         self._is_named = path is not None
+        self._is_heard = True
         self._stderr = stderr
         self._file: WholeFile | None = None
 
@@ -269,8 +284,18 @@ class Errors:
             if self._file is not None:
                 self._file.write(line)
             else:
+                self._tell(line)
+
+    def _tell(self, line: bytes) -> None:
+        # A reader who has left (2>&1 | head) wants to hear no more; the articles and the exit code are for others.
+        if self._is_heard:
+            try:
                 self._stderr.write(line)
                 self._stderr.flush()
+            except OSError as error:
+                if not _is_closed_pipe(error):
+                    raise OutputError(f"standard error cannot be written: {error.strerror or error}") from error
+                self._is_heard = False
 
     def finish(self) -> None:
         if self._file is not None:

@@ -12,7 +12,7 @@ from cleaner.batch.interrupt import Shield, interrupts_ignored
 from cleaner.batch.outputs import Errors, Output, PipeClosedError
 from cleaner.batch.work import Done, FailedTask, FilesTask, Job, RecordsTask, Tally, Task, clean_task, read_body
 from cleaner.errors import CleanerError, DocumentError, InputError
-from cleaner.readers.jsonl import BLOCK_WAIT_S, cut_blocks
+from cleaner.readers.jsonl import BLOCK_WAIT_S, cut_blocks, cut_slow_blocks
 from cleaner.readers.sources import Source
 from cleaner.readers.streams import as_utf8, read_ahead
 from cleaner.types import Rejected
@@ -48,7 +48,7 @@ def run(
         with closing(_results(job, cut_tasks(job, sources), n_workers)) as results:
             for done in results:
                 if len(sources) == 1 and not tally.n_documents and done.is_unreadable:
-                    raise InputError(done.rejected[0].message)
+                    raise InputError(_named_message(done.rejected[0]))
                 with shield:
                     errors.write(done.rejected)
                     output.write(done)
@@ -71,6 +71,12 @@ def run(
         raise
     finally:
         shield.remove()
+
+
+def _named_message(rejected: Rejected) -> str:
+    """What is wrong with an input, and which it is."""
+    place = f"{rejected.source}: "
+    return place + rejected.message.removeprefix(place)
 
 
 def count_parts(job: Job, sources: Sequence[Source]) -> int:
@@ -107,8 +113,11 @@ def _parts(job: Job, sources: Sequence[Source]) -> Iterator[int | None]:
             yield shared
 
 
-def cut_tasks(job: Job, sources: Sequence[Source]) -> Iterator[Task]:
-    """The tasks of a run, in the order of its inputs; records are read here, files by whoever does the task."""
+def cut_tasks(job: Job, sources: Sequence[Source]) -> Iterator[Task | None]:
+    """The tasks of a run, in the order of its inputs; records are read here, files by whoever does the task.
+
+    None where a pipe has nothing to give for a moment.
+    """
     waiting: list[Source] = []
     n_waiting_bytes = 0
     waiting_part: int | None = None
@@ -148,7 +157,7 @@ def _piped_task(job: Job, source: Source, part: int | None) -> Task:
     return FilesTask([closed], [body], part, len(body))
 
 
-def _record_tasks(source: Source, part: int) -> Iterator[Task]:
+def _record_tasks(source: Source, part: int) -> Iterator[Task | None]:
     n_read = 0
 
     def on_read(n_bytes: int) -> None:
@@ -159,8 +168,11 @@ def _record_tasks(source: Source, part: int) -> Iterator[Task]:
     next_record = 0
     try:
         chunks = as_utf8(source.chunks(on_read))
-        blocks = cut_blocks(read_ahead(chunks), BLOCK_WAIT_S) if is_stream else cut_blocks(chunks)
+        blocks = cut_slow_blocks(read_ahead(chunks), BLOCK_WAIT_S) if is_stream else cut_blocks(chunks)
         for block in blocks:
+            if block is None:
+                yield None
+                continue
             next_record = block.first_record + block.n_records
             n_bytes, n_read = n_read, 0
             yield RecordsTask(source.path, source.name, part, block, n_bytes)
@@ -172,11 +184,12 @@ def _failed(source: Source, page_id: str, position: int, message: str) -> Failed
     return FailedTask(Rejected(page_id, "unreadable", message, source.path, position))
 
 
-def _results(job: Job, tasks: Iterator[Task], n_workers: int) -> Generator[Done, None, None]:
+def _results(job: Job, tasks: Iterator[Task | None], n_workers: int) -> Generator[Done, None, None]:
     """What comes of the tasks, in their order; a few are under way at a time, so that memory stays flat."""
     if n_workers == 1:
         for task in tasks:
-            yield clean_task(job, task)
+            if task is not None:
+                yield clean_task(job, task)
         return
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -187,9 +200,11 @@ def _results(job: Job, tasks: Iterator[Task], n_workers: int) -> Generator[Done,
     under_way: deque[Future[Done]] = deque()
     try:
         for task in tasks:
-            with interrupts_ignored():
-                under_way.append(pool.submit(clean_task, job, task))
-            if len(under_way) > 3 * n_workers:
+            if task is not None:
+                with interrupts_ignored():
+                    under_way.append(pool.submit(clean_task, job, task))
+            # What is ready goes out at once: the next task may be long in coming.
+            while under_way and (under_way[0].done() or len(under_way) > 3 * n_workers):
                 yield under_way.popleft().result()
         while under_way:
             yield under_way.popleft().result()

@@ -116,6 +116,7 @@ class Tally:
             self.reasons[outcome.reason] += 1
             return
         self.verdicts[outcome.verdict] += 1
+        self.n_surrogates += outcome.n_replaced
         self.n_lines_in += outcome.lines_in
         self.n_lines_out += outcome.lines_out
 

@@ -80,16 +80,26 @@ def _cleaner(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line and leaves with its exit code; ``arguments`` instead of the process's own."""
+    _fill_closed_streams()
     _use_utf8()
     # Several threads of a numerical library on one core slow each other down; workers inherit this too.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     try:
-        app(arguments, prog_name="cleaner")
+        try:
+            app(arguments, prog_name="cleaner")
+        finally:
+            sys.stdout.flush()
     except UsageError as error:
         _leave(EXIT_USAGE, str(error))
     except CleanerError as error:
         _leave(EXIT_FAILED, str(error))
+    except OSError as error:
+        _drop_stdout()
+        if not isinstance(error, BrokenPipeError):
+            _leave(
+                EXIT_FAILED, str(error) if error.filename else f"standard output cannot be written: {error.strerror}"
+            )
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     sys.exit(0)
@@ -98,6 +108,25 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _leave(code: int, message: str) -> NoReturn:
     print(f"cleaner: {message}", file=sys.stderr)
     sys.exit(code)
+
+
+def _fill_closed_streams() -> None:
+    """Puts a stream that fails when it is used where the caller closed one (``>&-``), for which Python has None.
+
+    Also keeps files that are opened later from taking the number of the closed one. What is said to a closed standard
+    error is lost, as the caller wants it.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.open(os.devnull, os.O_WRONLY))  # noqa: SIM115 - stays open
+    if sys.stdout is None:
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w")  # noqa: SIM115 - stays open
+    if sys.stderr is None:
+        sys.stderr = open(os.open(os.devnull, os.O_WRONLY), "w")  # noqa: SIM115 - stays open
+
+
+def _drop_stdout() -> None:
+    """What still waits to be written would fail once more, and be told by Python itself, when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _use_utf8() -> None:

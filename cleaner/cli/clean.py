@@ -7,12 +7,14 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cleaner.cli import EXIT_INTERRUPTED
+from cleaner.cli.phrases import read_phrases
 from cleaner.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +60,10 @@ def read_config(path: Path, names: dict[str, str]) -> dict[str, Any]:
         raise UsageError(f"--config {path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"--config {path}: not TOML: {error}") from error
-    own = {key: value for key, value in table.items() if not isinstance(value, dict)} | table.get("clean", {})
+    ours = table.get("clean", {})
+    if not isinstance(ours, dict):
+        raise UsageError(f"--config {path}: clean is a table, [clean] with options below it, not a value")
+    own = {key: value for key, value in table.items() if not isinstance(value, dict)} | ours
     options: dict[str, Any] = {}
     for key, value in own.items():
         name = names.get(key.replace("_", "-"))
@@ -170,12 +175,14 @@ def clean(
         removed=removed,  # type: ignore[arg-type]
         extractor=extractor,  # type: ignore[arg-type]
         annotate=annotate,
-        drop_like=_phrases(drop_like),
-        keep_like=_phrases(keep_like),
+        drop_like=read_phrases(drop_like),
+        keep_like=read_phrases(keep_like),
         **({"keep": keep} if keep is not None else {}),  # type: ignore[arg-type]
     )
     kind = parse_kind(from_) if from_ else None
     out_kind = parse_out_kind(to) if to else None
+    if files_from == "-" and "-" in (inputs or []):
+        raise UsageError("standard input (-) cannot be an input and the list of --files-from")
     arguments = [*(inputs or []), *_read_list(files_from)]
     found = find_sources(arguments, kind, skip=_written(out, errors))
     target = choose_target(out, out_kind, found, annotate)
@@ -219,14 +226,6 @@ def parse_max_errors(value: str) -> Callable[[Tally], bool]:
     return lambda tally: tally.n_rejected <= share * tally.n_documents
 
 
-def _phrases(path: Path | None) -> tuple[str, ...]:
-    if path is None:
-        return ()
-    from cleaner.cli.explain import read_phrases
-
-    return read_phrases(path)
-
-
 def _read_list(path: str | None) -> list[str]:
     """The inputs that a file names, one a line; a name is taken as it stands, white space included."""
     if path is None:
@@ -248,7 +247,10 @@ def _written(*paths: str | None) -> list[str]:
 
 
 def _refuse_overwriting(found: Found, target: Target, errors: str | None) -> None:
-    written = {os.path.abspath(path) for path in _written(errors, target.path if target.place == "file" else None)}
+    paths = [os.path.abspath(path) for path in _written(errors, target.path if target.place == "file" else None)]
+    written = set(paths)
+    if len(written) < len(paths):
+        raise UsageError(f"-o and --errors both name {errors}; the articles need a file of their own")
     for source in found.sources:
         if os.path.abspath(source.path) in written:
             raise UsageError(f"{source.path} is both input and output; write to another file")
@@ -260,6 +262,12 @@ def _let_go_of_stdout() -> None:
         sys.stdout.flush()
     except (OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(line: str) -> None:
+    # Nobody may be listening any more (2>&1 | head), which changes nothing about the run.
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 class _Log:
@@ -274,9 +282,9 @@ class _Log:
         if self._is_json:
             import json
 
-            print(json.dumps({"event": event, **facts}, ensure_ascii=False), file=sys.stderr)
+            _tell(json.dumps({"event": event, **facts}, ensure_ascii=False))
         else:
-            print(f"cleaner: {event} " + " ".join(f"{name}={value}" for name, value in facts.items()), file=sys.stderr)
+            _tell(f"cleaner: {event} " + " ".join(f"{name}={value}" for name, value in facts.items()))
 
     def summary(self, event: str, tally: Tally, target: Target, errors_place: str | None) -> None:
         if self._is_quiet:
@@ -297,7 +305,7 @@ class _Log:
             )
             return
         prefix = "" if event == "summary" else f"{event}, what was finished is kept: "
-        print(f"cleaner: {prefix}{summarise(tally, errors_place)}, {seconds:.1f} s", file=sys.stderr)
+        _tell(f"cleaner: {prefix}{summarise(tally, errors_place)}, {seconds:.1f} s")
 
 
 def summarise(tally: Tally, errors_place: str | None) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from cleaner.cli.phrases import read_phrases
 from cleaner.errors import DocumentError, InputError, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -91,19 +92,6 @@ def explain(
     from cleaner.web.explain_page import render_page
 
     write_page(html, render_page(explanation, source=name, mode=mode, top=top))
-
-
-def read_phrases(path: Path | None) -> tuple[str, ...]:
-    """The phrases of a file, one a line, without blank lines; raises InputError for a file that cannot be read."""
-    if path is None:
-        return ()
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (byte {error.start}); phrases are read as UTF-8, one a line") from error
-    return tuple(phrase for row in text.split("\n") if (phrase := row.strip()))
 
 
 def read_one_page(argument: str, kind: str | None, record: int | None) -> tuple[Page, str]:

@@ -20,6 +20,7 @@ _LANGS = ("og:locale", "content-language", "dc.language")
 # Types of JSON-LD that stand for the page's own article; others (an organisation, a video beside it) do not.
 _ARTICLE_TYPES = re.compile(r"Article|BlogPosting|Report|LiveBlog|WebPage", re.IGNORECASE)
 _MAX_JSON_NODES = 2000
+_MAX_AUTHORS = 20
 _MAX_CHARS = 500
 
 
@@ -30,7 +31,9 @@ def read_metadata(document: Document) -> Metadata:
     apart, as it carries the name of the site or of its section more often than not.
     """
     metas = _metas(document)
-    articles = [node for node in _json_nodes(document) if _is_article(node)]
+    nodes = list(_json_nodes(document))
+    articles = [node for node in nodes if _is_article(node)]
+    people = {node["@id"]: node for node in nodes if isinstance(node.get("@id"), str) and "name" in node}
     headings = [text for heading in document.find_all("h1", limit=5) if (text := _squeeze(heading.text))]
     heads = [_squeeze(element.text) for element in document.find_all("title", limit=1)]
     declared = [metas.get(name) for name in _TITLES] + [_text(node.get("headline")) for node in articles]
@@ -40,7 +43,9 @@ def read_metadata(document: Document) -> Metadata:
         titles=tuple(dict.fromkeys(title for title in titles if title)),
         head_title=next(filter(None, heads), None),
         lang=_lang(document, metas),
-        author=_first([*(_author(node.get("author")) for node in articles), *(metas.get(name) for name in _AUTHORS)]),
+        author=_first(
+            [*(_author(node.get("author"), people) for node in articles), *(metas.get(name) for name in _AUTHORS)]
+        ),
         date=_date([*(_text(node.get("datePublished")) for node in articles), *(metas.get(name) for name in _DATES)]),
     )
 
@@ -79,10 +84,14 @@ def _is_article(node: dict[str, Any]) -> bool:
     return any(isinstance(name, str) and _ARTICLE_TYPES.search(name) for name in names)
 
 
-def _author(value: Any) -> str | None:
-    """Names of the author or authors in JSON-LD: a string, an object with a name, or a list of these."""
-    values = value if isinstance(value, list) else [value]
-    names = [_text(item.get("name")) if isinstance(item, dict) else _text(item) for item in values[:20]]
+def _author(value: Any, people: dict[str, Any]) -> str | None:
+    """Names of the author or authors in JSON-LD: a string, an object with a name or the id of one, or a list."""
+    names: list[str | None] = []
+    for item in (value if isinstance(value, list) else [value])[:_MAX_AUTHORS]:
+        if isinstance(item, dict) and "name" not in item and isinstance(item.get("@id"), str):
+            item = people.get(item["@id"], item)
+        name = item.get("name") if isinstance(item, dict) else item
+        names += map(_text, name[:_MAX_AUTHORS] if isinstance(name, list) else [name])
     return ", ".join(dict.fromkeys(name for name in names if name)) or None
 
 

@@ -22,6 +22,7 @@ PLACE_NAMES: tuple[str, ...] = (
     "until_prose",
     "document_prose",
 )
+PROSE = PLACE_NAMES.index("prose")
 STORY_NAMES: tuple[str, ...] = (
     "story_words",
     "story_words_in_prose",
@@ -39,7 +40,7 @@ STORY_NAMES: tuple[str, ...] = (
 
 # Buckets a document's words fall in when they are looked up in it. Documents of more words than buckets see
 # chance matches, but then nearly every word of theirs is a word of the story.
-_WORD_BUCKETS = 4096
+_WORD_BUCKETS = 2048
 _LINE_BUCKETS = 512
 
 
@@ -108,6 +109,10 @@ def story_features(
     title_words = _weigh_words(titles, rarity)
     line, weight = words.lines, words.weights
     key = page[line] * _WORD_BUCKETS + words.hashes % np.uint32(_WORD_BUCKETS)
+    # A word stands elsewhere when the document uses it more than once; twice in one line is rare among rare words.
+    in_prose = prose[line]
+    uses = np.bincount(key, minlength=n_pages * _WORD_BUCKETS)
+    prose_uses = np.bincount(key[in_prose], minlength=n_pages * _WORD_BUCKETS)
     in_title = _marks(
         n_pages * _WORD_BUCKETS, title_words.lines * _WORD_BUCKETS + title_words.hashes % np.uint32(_WORD_BUCKETS)
     )
@@ -117,9 +122,7 @@ def story_features(
     by_line = _marks((n_lines + 2) * _LINE_BUCKETS, own)
     # Weights are eight bits and a line has 252 words at most: its sums fit into sixteen bits, four to one integer.
     story = weight * (
-        1
-        + (_stands_elsewhere(key, line, n_pages).astype(np.int64) << 16)
-        + (_stands_elsewhere(key, line, n_pages, prose[line]).astype(np.int64) << 32)
+        1 + ((uses[key] > 1).astype(np.int64) << 16) + ((prose_uses[key] > in_prose).astype(np.int64) << 32)
     )
     near = weight * (
         in_title[key].astype(np.int64)
@@ -214,28 +217,3 @@ def _count_others(
     counts = np.zeros(len(values), dtype=np.int64)
     counts[rows[order]] = np.repeat(sizes, sizes) - 1
     return counts
-
-
-def _stands_elsewhere(
-    key: npt.NDArray[np.int64],
-    line: npt.NDArray[np.int64],
-    n_pages: int,
-    among: npt.NDArray[np.bool_] | None = None,
-) -> npt.NDArray[np.bool_]:
-    """Whether each token's word stands in another line of its document too (one of those among, where given).
-
-    By the first and the last line that a word stands in, which plain assignment leaves in a table: no sorting.
-    """
-    n_buckets = n_pages * _WORD_BUCKETS
-    if among is None:
-        # Every key that is read has been written, so the tables need no filling.
-        first, last = np.empty(n_buckets, dtype=np.int32), np.empty(n_buckets, dtype=np.int32)
-        last[key] = line
-        first[key[::-1]] = line[::-1]
-        return (first[key] != line) | (last[key] != line)
-    first, last = np.empty(n_buckets, dtype=np.int32), np.full(n_buckets, -1, dtype=np.int32)
-    some_key, some_line = key[among], line[among]
-    last[some_key] = some_line
-    first[some_key[::-1]] = some_line[::-1]
-    found = last[key]
-    return (found >= 0) & ((first[key] != line) | (found != line))

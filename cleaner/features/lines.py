@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cleaner.features.chars import Characters, CharTables, encode_lines
-from cleaner.features.context import PLACE_NAMES, STORY_NAMES, place_features, story_features
+from cleaner.features.context import PLACE_NAMES, PROSE, STORY_NAMES, place_features, story_features
 from cleaner.features.ngrams import Bag, PrefixHash, find_tokens, gram_bag
-from cleaner.features.shape import SHAPE_NAMES, FloatArray, is_prose, shape_features
+from cleaner.features.shape import SHAPE_NAMES, FloatArray, shape_features
 from cleaner.types import Lines
 
 DENSE_NAMES: tuple[str, ...] = SHAPE_NAMES + PLACE_NAMES + STORY_NAMES
@@ -27,13 +27,19 @@ class FeatureTables:
 
 @dataclass(frozen=True)
 class LineFeatures:
-    """What is known of each line. dense: float32, shape (n_lines, len(DENSE_NAMES)); grams: hashed 4-grams, lazily."""
+    """What is known of each line. parts: float32, n_lines rows each, together the columns of DENSE_NAMES."""
 
     characters: Characters
-    dense: FloatArray
+    parts: tuple[FloatArray, ...]
+
+    @cached_property
+    def dense(self) -> FloatArray:
+        """float32, shape (n_lines, len(DENSE_NAMES))."""
+        return np.concatenate(self.parts, axis=1)
 
     @cached_property
     def grams(self) -> Bag:
+        """Hashed 4-grams of each line."""
         return gram_bag(self.characters)
 
 
@@ -45,19 +51,13 @@ def line_features(lines: Lines, tables: FeatureTables) -> LineFeatures:
     title_characters = encode_lines(lines.titles, tables.chars)
     title_tokens = find_tokens(title_characters, PrefixHash(title_characters.folds))
     shape = shape_features(characters, tokens)
-    dense = np.concatenate(
-        [
-            shape,
-            place_features(shape, lines.page_starts),
-            story_features(
-                tokens,
-                title_tokens,
-                spans.of(characters.starts, characters.ends),
-                is_prose(shape),
-                lines.page_starts,
-                tables.rarity,
-            ),
-        ],
-        axis=1,
+    place = place_features(shape, lines.page_starts)
+    story = story_features(
+        tokens,
+        title_tokens,
+        spans.of(characters.starts, characters.ends),
+        place[:, PROSE] > 0,
+        lines.page_starts,
+        tables.rarity,
     )
-    return LineFeatures(characters, dense)
+    return LineFeatures(characters, (shape, place, story))

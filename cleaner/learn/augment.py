@@ -17,8 +17,10 @@ import numpy.typing as npt
 from cleaner.labels import LABEL_INDEX
 from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument
 
-_BODY, _TITLE, _TEASER = LABEL_INDEX["body"], LABEL_INDEX["title"], LABEL_INDEX["teaser"]
+_BODY, _TITLE, _TEASER, _INTERFACE = (LABEL_INDEX[label] for label in ("body", "title", "teaser", "interface"))
 _PLACES = ("head", "middle", "tail")
+_TOOLBAR_SHARE = 0.2
+_POINTER_SHARE = 0.45
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class DebrisStock:
     ) -> None:
         self.runs: dict[tuple[str | None, str], list[_Run]] = defaultdict(list)
         self.phrases: dict[str | None, list[str]] = defaultdict(list)
+        self.controls: dict[str | None, list[str]] = defaultdict(list)
         self.headlines: dict[str | None, list[str]] = defaultdict(list)
         for index in chosen:
             document = documents[index]
@@ -68,6 +71,8 @@ class DebrisStock:
                     words = line.text.split()
                     if len(words) <= 4 and 3 <= len(line.text) <= 32 and not line.text[-1].isdigit():
                         self.phrases[document.lang].append(line.text.rstrip(":»›> "))
+                        if line.label == _INTERFACE:
+                            self.controls[document.lang].append(line.text)
         for lang, headline in headlines:
             self.headlines[lang].append(headline)
 
@@ -108,6 +113,14 @@ class DebrisStock:
         else:
             text = f"{phrase}: {headline}"
         return SourceLine(text, _TEASER, -1, -1)
+
+    def draw_toolbar(self, rng: np.random.Generator, lang: str | None) -> SourceLine | None:
+        """Words of two to four controls in one line, as a toolbar comes out when its markup is taken away."""
+        controls = self.controls.get(lang)
+        if not controls:
+            return None
+        words = [controls[int(rng.integers(len(controls)))] for _ in range(int(rng.integers(2, 5)))]
+        return SourceLine(" ".join(words), _INTERFACE, -1, -1)
 
 
 def _vary(run: Sequence[SourceLine], rng: np.random.Generator) -> Sequence[SourceLine]:
@@ -157,13 +170,16 @@ def insert_debris(document: LabelledDocument, index: int, stock: DebrisStock, rn
     if not clean and rng.random() < 0.5:
         run = list(stock.draw_run(rng, document.lang, "head", document.site))
         lines = run + lines if rng.random() < 0.3 else lines + run
+    if not clean and rng.random() < _TOOLBAR_SHARE:
+        toolbar = stock.draw_toolbar(rng, document.lang)
+        lines += [toolbar] if toolbar else []
     n_inside = 0 if clean else int(rng.poisson(1.2))
     breaks = sorted(rng.integers(1, max(len(article), 2), size=n_inside).tolist())
-    trigger_pointer = stock.draw_pointer(rng, document.lang)
+    template = _draw_template(stock, rng, document.lang)
     for number, line in enumerate(article):
         while breaks and breaks[0] == number:
             breaks.pop(0)
-            lines += _draw_inside(document, stock, rng, trigger_pointer)
+            lines += _draw_inside(document, stock, rng, template)
         lines.append(line)
     if not clean and rng.random() < 0.55:
         lines += stock.draw_run(rng, document.lang, "tail", document.site)
@@ -175,16 +191,23 @@ def insert_debris(document: LabelledDocument, index: int, stock: DebrisStock, rn
 
 
 def _draw_inside(
-    document: LabelledDocument, stock: DebrisStock, rng: np.random.Generator, pointer: SourceLine | None
+    document: LabelledDocument, stock: DebrisStock, rng: np.random.Generator, template: str | None
 ) -> Sequence[SourceLine]:
-    if pointer and rng.random() < 0.35:
-        # Half of the time with the document's own opening words again, as a site's template repeats them.
-        other = stock.draw_pointer(rng, document.lang)
-        if other and rng.random() < 0.5 and ":" in pointer.text and ":" in other.text:
-            opening, headline = pointer.text.split(":")[0], other.text.split(":", 1)[1]
-            return [SourceLine(f"{opening}:{headline}", _TEASER, -1, -1)]
-        return [pointer if rng.random() < 0.5 or not other else other]
-    return stock.draw_run(rng, document.lang, "middle", document.site)
+    """A run of debris, or a pointer to another story, in the words of the site's template where it has one."""
+    if rng.random() >= _POINTER_SHARE:
+        return stock.draw_run(rng, document.lang, "middle", document.site)
+    pointer = stock.draw_pointer(rng, document.lang)
+    if pointer is None:
+        return ()
+    if template and ":" in pointer.text:
+        return [SourceLine(f"{template}:{pointer.text.split(':', 1)[1]}", _TEASER, -1, -1)]
+    return [pointer]
+
+
+def _draw_template(stock: DebrisStock, rng: np.random.Generator, lang: str | None) -> str | None:
+    """The words before the colon that half of the sites use again and again in one article ("More news:")."""
+    pointer = stock.draw_pointer(rng, lang)
+    return pointer.text.split(":")[0] if pointer and ":" in pointer.text and rng.random() < 0.5 else None
 
 
 def crop_page(document: LabelledDocument, index: int, rng: np.random.Generator) -> MadeDocument | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from cleaner.features.chars import CharTables, encode_lines
 from cleaner.features.context import RARITY_BITS, rarity_bucket
 from cleaner.features.ngrams import N_BUCKETS, PrefixHash, find_tokens, gram_bag
 from cleaner.features.shape import FloatArray
+from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.line_model import (
     EXACT_FLOAT,
     MAX_ACTIVATION,
     MAX_STEPS,
     N_LABELS,
+    N_STAGE_ONE,
     STEP,
     GramWeights,
     Layer,
@@ -50,30 +53,46 @@ def gram_matrix(texts: Sequence[str], chars: CharTables) -> csr_matrix:
     return vstack(parts).tocsr() if parts else csr_matrix((0, N_BUCKETS), dtype=np.float32)
 
 
-def fit_grams(matrix: csr_matrix, labels: IntArray, weights: FloatArray, n_epochs: int, seed: int) -> Any:
-    """Stage one: a linear model, one class against the rest, by averaged stochastic gradient descent."""
+@dataclass(frozen=True)
+class GramModels:
+    """Stage one as fitted: one linear model for the classes, one for debris of any kind."""
+
+    classes: Any
+    debris: Any
+
+
+def fit_grams(matrix: csr_matrix, labels: IntArray, weights: FloatArray, n_epochs: int, seed: int) -> GramModels:
+    """Stage one: linear models, one class against the rest, by averaged stochastic gradient descent."""
     from sklearn.linear_model import SGDClassifier
 
-    model = SGDClassifier(loss="log_loss", alpha=3e-6, max_iter=n_epochs, tol=None, average=True, random_state=seed)
-    return model.fit(matrix, labels, sample_weight=weights)
+    def fit(targets: npt.NDArray[Any]) -> Any:
+        model = SGDClassifier(loss="log_loss", alpha=3e-6, max_iter=n_epochs, tol=None, average=True, random_state=seed)
+        return model.fit(matrix, targets, sample_weight=weights)
+
+    return GramModels(fit(labels), fit(DEFAULT_DROPPED[labels]))
 
 
-def gram_logits(model: Any, matrix: csr_matrix) -> FloatArray:
-    """Logits for each class, cut at ±8; a class that was not there to learn from gets -8. float32, (n_lines, 13)."""
-    logits = np.full((matrix.shape[0], N_LABELS), -_CLIP_LOGIT, dtype=np.float32)
-    logits[:, model.classes_] = model.decision_function(matrix)
+def gram_logits(models: GramModels, matrix: csr_matrix) -> FloatArray:
+    """Logits for each class and for debris, cut at ±8; a class that was not there to learn from gets -8.
+
+    float32, shape (n_lines, 14).
+    """
+    logits = np.full((matrix.shape[0], N_STAGE_ONE), -_CLIP_LOGIT, dtype=np.float32)
+    logits[:, models.classes.classes_] = models.classes.decision_function(matrix)
+    logits[:, -1] = models.debris.decision_function(matrix)
     return np.clip(logits, -_CLIP_LOGIT, _CLIP_LOGIT)
 
 
-def quantise_grams(model: Any) -> GramWeights:
-    """Stage one in bytes, each class scaled by its own largest weight.
+def quantise_grams(models: GramModels) -> GramWeights:
+    """Stage one in bytes, each output scaled by its own largest weight.
 
     Cutting the few largest for finer steps cost more: they are what a page's furniture is known by. The steps'
     errors average out over a line's grams to about .06 of a logit.
     """
-    weights = np.zeros((N_LABELS, N_BUCKETS), dtype=np.float64)
-    biases = np.full(N_LABELS, -_CLIP_LOGIT)
-    weights[model.classes_], biases[model.classes_] = model.coef_, model.intercept_
+    weights = np.zeros((N_STAGE_ONE, N_BUCKETS), dtype=np.float64)
+    biases = np.full(N_STAGE_ONE, -_CLIP_LOGIT)
+    weights[models.classes.classes_], biases[models.classes.classes_] = models.classes.coef_, models.classes.intercept_
+    weights[-1], biases[-1] = models.debris.coef_[0], models.debris.intercept_[0]
     largest = np.maximum(np.abs(weights).max(axis=1), 1e-9)
     scales = largest / 127
     integers = np.clip(np.rint(weights / scales[:, None]), -127, 127).astype(np.int8)
@@ -81,7 +100,7 @@ def quantise_grams(model: Any) -> GramWeights:
 
 
 def measure_rarity(texts: Sequence[str], chars: CharTables) -> npt.NDArray[np.uint8]:
-    """How rare words are, by bucket of their hash: 0 for what stands in more than one line of 64, 255 at the most.
+    """How rare words are, by bucket of their hash: 0 for what stands in more than one line of 256, 255 at the most.
 
     Words that share a bucket share its count. No word can be read back. uint8, shape (2^14,).
     """
@@ -93,7 +112,7 @@ def measure_rarity(texts: Sequence[str], chars: CharTables) -> npt.NDArray[np.ui
         keys = np.unique(tokens.lines() * n_buckets + rarity_bucket(tokens.hashes))
         counts += np.bincount(keys % n_buckets, minlength=n_buckets)
     bits = np.log2((len(texts) + 1) / (counts + 1))
-    return np.clip(np.rint((bits - 6) * 24), 0, 255).astype(np.uint8)
+    return np.clip(np.rint((bits - 8) * 24), 0, 255).astype(np.uint8)
 
 
 def fit_net(

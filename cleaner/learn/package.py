@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,13 +25,14 @@ from cleaner.model.artefact import (
     CARD,
     DEFAULT_DROPPED,
     FORMAT_VERSION,
+    INPUT_KINDS,
     MANIFEST,
     SCORE_DIGITS,
     WEIGHTS,
     Model,
     Verdicts,
     decide,
-    is_page,
+    input_kinds,
     load_model,
     pack_weights,
 )
@@ -66,86 +68,73 @@ Thresholds = dict[str, dict[str, dict[str, float]]]
 def measure_thresholds(fitted: Fitted) -> Thresholds:
     """For each mode and kind of input its threshold, and what it lost and found out of fold.
 
-    For articles the lowest threshold that loses no more lines than the mode may. A page, menus and all, is another
-    trade: it is nearly all debris, and its threshold is the one with the best F of characters kept, against gold text.
+    The lowest threshold that loses no more article lines than the mode may. A page, menus and all, is another trade:
+    it is nearly all debris, and its threshold is the one with the best F of characters kept, against gold text.
     """
+    labelled = list(zip(fitted.documents, fitted.weights, strict=True))
+    pages = [entry for entry in zip(fitted.pages, fitted.page_weights, strict=True) if _input_kind(entry[1]) == "page"]
     thresholds: Thresholds = {mode: {} for mode in MODE_LOSSES}
-    articles = [
-        (document, weights)
-        for document, weights in zip(fitted.documents, fitted.weights, strict=True)
-        if not _is_page(weights)
-    ]
-    # In a training set of pages alone, what is known of them must do.
-    scores, keep, doc_ids = _flatten(articles or list(zip(fitted.documents, fitted.weights, strict=True)))
-    for mode, max_loss in MODE_LOSSES.items():
-        threshold = _round_up(threshold_at_loss(scores, keep, doc_ids, max_loss))
-        thresholds[mode]["article"] = {
-            "threshold": threshold,
-            "max_article_lines_lost": max_loss,
-            **_measure(scores, keep, doc_ids, threshold),
-        }
-    pages = [
-        (document, weights)
-        for document, weights in zip(fitted.pages, fitted.page_weights, strict=True)
-        if _is_page(weights)
-    ]
-    for mode, beta in _PAGE_BETAS.items():
-        if len(pages) < _MIN_PAGES:
-            thresholds[mode]["page"] = thresholds[mode]["article"]
-            continue
-        scores, keep, doc_ids = _flatten(pages)
-        sizes = np.array([len(line) for document, _ in pages for line in document.lines])
-        threshold = _best_threshold(scores, keep, sizes, beta)
-        thresholds[mode]["page"] = {"threshold": threshold, **_measure(scores, keep, doc_ids, threshold)}
+    for kind in INPUT_KINDS:
+        chosen = [entry for entry in labelled if _input_kind(entry[1]) == kind]
+        # Of a kind that the training set hardly has, what is known of all documents must do.
+        judged = _Flat(chosen if len(chosen) >= _MIN_DOCUMENTS else labelled)
+        for mode, max_loss in MODE_LOSSES.items():
+            if kind == "page" and len(pages) >= _MIN_DOCUMENTS:
+                judged = _Flat(pages)
+                threshold = judged.best_threshold(_PAGE_BETAS[mode])
+                thresholds[mode][kind] = {"threshold": threshold, **judged.measure(threshold)}
+            else:
+                threshold = _round_up(threshold_at_loss(judged.scores, judged.keep, judged.doc_ids, max_loss))
+                limit = {"threshold": threshold, "max_article_lines_lost": max_loss}
+                thresholds[mode][kind] = limit | judged.measure(threshold)
     return thresholds
 
 
 _PAGE_BETAS = {"balanced": 1.0, "recall": 2.0, "precision": 0.5}
-_MIN_PAGES = 30
+_MIN_DOCUMENTS = 30
 
 
-def _flatten(
-    judged: Sequence[tuple[LabelledDocument, npt.NDArray[np.int64]]],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    scores = np.concatenate([decide(weights, DEFAULT_DROPPED, 1.0).scores for _, weights in judged])
-    keep = np.concatenate([~document.drops for document, _ in judged])
-    return scores, keep, np.repeat(np.arange(len(judged)), [len(weights) for _, weights in judged])
+class _Flat:
+    """Judged documents as flat arrays: score of each line, whether it is to be kept, its document, its length."""
+
+    def __init__(self, judged: Sequence[tuple[LabelledDocument, npt.NDArray[np.int64]]]) -> None:
+        self.scores = np.concatenate([decide(weights, DEFAULT_DROPPED, 1.0).scores for _, weights in judged])
+        self.keep = np.concatenate([~document.drops for document, _ in judged])
+        self.doc_ids = np.repeat(np.arange(len(judged)), [len(weights) for _, weights in judged])
+        self.sizes = np.array([len(line) for document, _ in judged for line in document.lines])
+
+    def measure(self, threshold: float) -> dict[str, float]:
+        """What a threshold loses and finds."""
+        dropped = self.scores >= threshold
+        found = int((dropped & ~self.keep).sum())
+        return {
+            "article_lines_lost": round(lines_lost(self.keep, dropped, self.doc_ids), 5),
+            "debris_lines_found": round(found / max(int((~self.keep).sum()), 1), 4),
+            "right_of_dropped": round(found / max(int(dropped.sum()), 1), 4),
+            "n_documents": len(set(self.doc_ids.tolist())),
+        }
+
+    def best_threshold(self, beta: float) -> float:
+        """The highest threshold, in hundredths, whose F (beta weighs recall) of kept characters is next to the best.
+
+        Next to: less than .005 below it. F hardly changes over a wide range, in which lines of the article are lost.
+        """
+        total = float(self.sizes[self.keep].sum())
+        thresholds = np.arange(0.05, 1.0, 0.01).round(2).tolist()
+        f_scores = []
+        for threshold in thresholds:
+            kept = self.scores < threshold
+            right, shown = float(self.sizes[self.keep & kept].sum()), float(self.sizes[kept].sum())
+            f_scores.append((1 + beta**2) * right / max(beta**2 * total + shown, 1.0))
+        return float(max(t for t, f in zip(thresholds, f_scores, strict=True) if f >= max(f_scores) - 0.005))
 
 
-def _measure(
-    scores: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_], doc_ids: npt.NDArray[np.int64], threshold: float
-) -> dict[str, float]:
-    dropped = scores >= threshold
-    found = int((dropped & ~keep).sum())
-    return {
-        "article_lines_lost": round(lines_lost(keep, dropped, doc_ids), 5),
-        "debris_lines_found": round(found / max(int((~keep).sum()), 1), 4),
-        "right_of_dropped": round(found / max(int(dropped.sum()), 1), 4),
-        "n_documents": len(set(doc_ids.tolist())),
-    }
-
-
-def _best_threshold(
-    scores: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64], beta: float
-) -> float:
-    """The threshold, in hundredths, under which what is kept has the best F (beta weighs recall) by characters."""
-    total = float(sizes[keep].sum())
-    best, best_f = 0.5, -1.0
-    for threshold in np.arange(0.05, 1.0, 0.01).round(2).tolist():
-        kept = scores < threshold
-        right, shown = float(sizes[keep & kept].sum()), float(sizes[kept].sum())
-        f = (1 + beta**2) * right / max(beta**2 * total + shown, 1.0)
-        if f > best_f:
-            best, best_f = threshold, f
-    return best
-
-
-def _is_page(weights: npt.NDArray[np.int64]) -> bool:
-    return bool(is_page(weights, np.array([0, len(weights)]))[0])
+def _input_kind(weights: npt.NDArray[np.int64]) -> str:
+    return INPUT_KINDS[int(input_kinds(weights, np.array([0, len(weights)]))[0])]
 
 
 def _decide_document(weights: npt.NDArray[np.int64], by_kind: Mapping[str, Mapping[str, float]]) -> Verdicts:
-    return decide(weights, DEFAULT_DROPPED, by_kind["page" if _is_page(weights) else "article"]["threshold"])
+    return decide(weights, DEFAULT_DROPPED, by_kind[_input_kind(weights)]["threshold"])
 
 
 def _round_up(threshold: float) -> float:
@@ -192,12 +181,9 @@ def write_model(
     same bytes: nothing here looks at the clock. Raises OutputError.
     """
     thresholds = measure_thresholds(fitted)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with (path / WEIGHTS).open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **pack_weights(fitted.model))
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror or error}") from error
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **pack_weights(fitted.model))
+    weights = buffer.getvalue()
     manifest: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "feature_version": FEATURE_VERSION,
@@ -207,23 +193,34 @@ def write_model(
         "classes": list(LABELS),
         "thresholds": thresholds,
         "calibration": {"method": "temperature", "temperature": round(fitted.temperature, 4)},
-        "sha256": {WEIGHTS: hash_file(path / WEIGHTS)},
+        "sha256": {WEIGHTS: hashlib.sha256(weights).hexdigest()},
         "training": {"plan": asdict(plan), "data": [asdict(entry) for entry in data_files]},
         "figures": {"cv": report_out_of_fold(fitted, thresholds, n_resamples)},
         "examples": [],
     }
     model = Model(path, manifest, fitted.model)
     manifest["examples"] = [_example(model, document) for document in examples]
-    _write(path / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
-    _write(path / CARD, render_card(manifest))
+    _write_files(
+        path,
+        {
+            WEIGHTS: weights,
+            MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode(),
+            CARD: render_card(manifest).encode(),
+        },
+    )
     return load_model(path)
 
 
-def _write(path: Path, text: str) -> None:
+def _write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """All files beside their places first, then renamed: who loads a model meanwhile gets the old one or the new."""
     try:
-        path.write_text(text, encoding="utf-8", newline="\n")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            (folder / f"{name}.part").write_bytes(content)
+        for name in contents:
+            (folder / f"{name}.part").replace(folder / name)
     except OSError as error:
-        raise OutputError(f"{path}: {error.strerror or error}") from error
+        raise OutputError(f"{folder}: {error.strerror or error}") from error
 
 
 def judge_document(model: Model, lines: Sequence[str], title: str | None, mode: str = "balanced") -> Verdicts:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,7 @@ from cleaner.learn.augment import (
 )
 from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument, assign_folds, group_documents
 from cleaner.learn.fit import (
+    GramModels,
     IntArray,
     fit_grams,
     fit_net,
@@ -38,6 +38,7 @@ from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.line_model import (
     MAX_STEPS,
     N_LABELS,
+    N_STAGE_ONE,
     STEP,
     GramWeights,
     LineModel,
@@ -170,7 +171,7 @@ class _Trainer:
         # was never scored by a model that saw it.
         self.single = [self._fit_grams({fold}) for fold in range(plan.n_folds)]
         self._note("stage one fitted without each fold")
-        pairs: dict[frozenset[int], Any] = {}
+        pairs: dict[frozenset[int], GramModels] = {}
         logits: dict[int, FloatArray] = {}
         n_scored = min(plan.n_scored_pages, len(self.pages))
         scored_pages = sorted(
@@ -227,10 +228,10 @@ class _Trainer:
             weights = np.ones(int(learn.sum()), dtype=np.float32)
             model = fit_grams(self.matrix[learn], self.labels[learn], weights, 6, self.plan.seed)
             logits = gram_logits(model, self.matrix[here])
-            guessed[here] = np.where(DEFAULT_DROPPED, logits, -99).argmax(axis=1)
+            guessed[here] = np.where(DEFAULT_DROPPED, logits[:, :N_LABELS], -99).argmax(axis=1)
         self.labels = guessed
 
-    def _fit_grams(self, without: set[int]) -> Any:
+    def _fit_grams(self, without: set[int]) -> GramModels:
         """Stage one fitted on all labelled lines and a share of the pages' lines, but those of some folds."""
         rng = np.random.default_rng([self.plan.seed, *sorted(without)])
         learn = self.is_labelled | (rng.random(len(self.labels)) < self.plan.page_line_share)
@@ -239,7 +240,11 @@ class _Trainer:
         return fit_grams(self.matrix[learn], self.labels[learn], weights, self.plan.gram_epochs, self.plan.seed)
 
     def _fit_nets(
-        self, stage_one: Sequence[Any], leave_out: int | None, temperature: float = 1.0, final: Any = None
+        self,
+        stage_one: Sequence[GramModels],
+        leave_out: int | None,
+        temperature: float = 1.0,
+        final: GramModels | None = None,
     ) -> tuple[tuple[Net, ...], FloatArray, FloatArray, GramWeights]:
         """Stage two over made documents of all folds but one; stage_one[f] scores the lines of fold f."""
         plan = self.plan
@@ -298,7 +303,9 @@ class _Trainer:
         made = [(document, kind) for document, kind in made if document.lines]
         return [document for document, _ in made], np.array([kind for _, kind in made], dtype=np.int64)
 
-    def _logits_and_labels(self, made: Sequence[MadeDocument], stage_one: Sequence[Any]) -> tuple[FloatArray, IntArray]:
+    def _logits_and_labels(
+        self, made: Sequence[MadeDocument], stage_one: Sequence[GramModels]
+    ) -> tuple[FloatArray, IntArray]:
         """Stage-one logits of every line, by the model that did not see its source, and its class."""
         rows: list[int] = []
         new: list[tuple[int, str, int]] = []
@@ -316,7 +323,7 @@ class _Trainer:
                     new.append((number, line.text, int(self.folds[home])))
                     labels[number] = line.label
         row_array = np.array(rows, dtype=np.int64)
-        logits = np.zeros((len(rows), N_LABELS), dtype=np.float32)
+        logits = np.zeros((len(rows), N_STAGE_ONE), dtype=np.float32)
         for fold, model in enumerate(stage_one):
             here = np.flatnonzero((row_array >= 0) & (self.line_folds[np.maximum(row_array, 0)] == fold))
             if here.size:
@@ -329,7 +336,7 @@ class _Trainer:
         return logits, labels
 
     def _score_document(
-        self, index: int, stage_one: Any, nets: tuple[Net, ...], centers: FloatArray, factors: FloatArray
+        self, index: int, stage_one: GramModels, nets: tuple[Net, ...], centers: FloatArray, factors: FloatArray
     ) -> FloatArray:
         """Logits of a labelled document's lines, all as at run time but for the fold's own stage one."""
         document = as_made(self.sources[index], index)
@@ -340,7 +347,7 @@ class _Trainer:
         return sum_logits(nets, add_context(inputs, lines.page_starts))
 
 
-_NO_GRAMS = GramWeights(np.zeros((0, N_LABELS), np.int8), np.zeros(0, np.float32), np.zeros(0, np.float32))
+_NO_GRAMS = GramWeights(np.zeros((0, N_STAGE_ONE), np.int8), np.zeros(0, np.float32), np.zeros(0, np.float32))
 
 
 def _as_lines(made: Sequence[MadeDocument]) -> Lines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,10 +33,12 @@ SCORE_DIGITS = 4
 DEFAULT_DROPPED = np.array([label not in KEPT for label in LABELS])
 """bool, shape (13,): the classes that go unless the user says otherwise."""
 
-INPUT_KINDS = ("article", "page")
-# A document is a page, menus and all, when this share of this many lines or more is debris rather than article.
-_PAGE_DEBRIS_SHARE = 0.6
-_PAGE_LINES = 20
+INPUT_KINDS = ("article", "mixed", "page")
+"""What a document can look like: an article with some debris; half of each, as some extractors leave it; a page."""
+
+# The shares of debris from which a document is no article any more, in documents of at least so many lines.
+_MIXED_SHARE, _MIXED_LINES = 0.4, 12
+_PAGE_SHARE, _PAGE_LINES = 0.75, 30
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,10 @@ class Model:
         """The user's phrases in the form that `judge` takes."""
         return compile_hints(drop_like, keep_like)
 
-    def thresholds(self, mode: str) -> tuple[float, float]:
-        """The scores from which lines go in a mode: of documents that are articles, of those that are pages."""
+    def thresholds(self, mode: str) -> tuple[float, ...]:
+        """The scores from which lines go in a mode, one for each of INPUT_KINDS."""
         by_kind = self.manifest["thresholds"][mode]
-        article, page = (float(by_kind[kind]["threshold"]) for kind in INPUT_KINDS)
-        return article, page
+        return tuple(float(by_kind[kind]["threshold"]) for kind in INPUT_KINDS)
 
     def judge(self, lines: Lines, is_dropped: npt.NDArray[np.bool_], mode: str, hints: Hints) -> Verdicts:
         """Class, score and decision for every line. is_dropped: bool, shape (13,), the classes that go."""
@@ -85,23 +86,26 @@ class Model:
 
 
 def choose_thresholds(
-    weights: npt.NDArray[np.int64], page_starts: npt.NDArray[np.int64], thresholds: tuple[float, float]
+    weights: npt.NDArray[np.int64], page_starts: npt.NDArray[np.int64], thresholds: Sequence[float]
 ) -> npt.NDArray[np.float64]:
     """The threshold of each line, by what its document looks like to the model; float64, shape (n_lines,)."""
-    return np.where(np.repeat(is_page(weights, page_starts), np.diff(page_starts)), thresholds[1], thresholds[0])
+    by_page = np.asarray(thresholds, dtype=np.float64)[input_kinds(weights, page_starts)]
+    return np.repeat(by_page, np.diff(page_starts))
 
 
-def is_page(weights: npt.NDArray[np.int64], page_starts: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Documents that are mostly menus and lists, as the full text of a page is; bool, shape (n_pages,).
+def input_kinds(weights: npt.NDArray[np.int64], page_starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """What each document looks like, as an index into INPUT_KINDS; int64, shape (n_pages,).
 
-    The same line is debris more often there than in an article that a scraper has cut out, and article lines look
-    more like debris: one threshold for both would lose four times as much of the one as of the other.
+    The same line is debris more often on a page than in an article that a scraper has cut out, and article lines
+    look more like debris: one threshold for all would lose several times as much of the one as of the other.
     """
     is_debris = 2 * weights[:, DEFAULT_DROPPED].sum(axis=1) > weights.sum(axis=1)
     counts = np.concatenate([[0], np.cumsum(is_debris)])
     sizes = np.diff(page_starts)
     n_debris = counts[page_starts[1:]] - counts[page_starts[:-1]]
-    return (sizes >= _PAGE_LINES) & (n_debris >= _PAGE_DEBRIS_SHARE * sizes)
+    mixed = (sizes >= _MIXED_LINES) & (n_debris >= _MIXED_SHARE * sizes)
+    page = (sizes >= _PAGE_LINES) & (n_debris >= _PAGE_SHARE * sizes)
+    return np.where(page, 2, mixed.astype(np.int64))
 
 
 def decide(

@@ -19,7 +19,7 @@ from cleaner.model.line_model import (
     CONTEXT_OFFSETS,
     LINE_NAMES,
     N_INPUTS,
-    N_LABELS,
+    N_STAGE_ONE,
     STAGE_ONE_NAMES,
     LineModel,
     add_context,
@@ -56,7 +56,7 @@ def explain_lines(
     inputs = add_context(line_model.line_inputs(lines, evidence), lines.page_starts)
     weights = exponentials(sum_logits(line_model.nets, inputs))
     odds = _log_odds(weights, is_dropped)
-    groups = _groups(line_model, lines, is_dropped)
+    groups = _groups(line_model, lines)
     pushes = np.stack([odds - _log_odds(_without(line_model, inputs, group), is_dropped) for group in groups], axis=1)
     reasons = []
     for line in range(lines.n_lines):
@@ -86,10 +86,10 @@ def _log_odds(weights: npt.NDArray[np.int64], is_dropped: npt.NDArray[np.bool_])
     return np.clip(np.log(dropped + 1) - np.log(kept + 1), -_MAX_LOGIT, _MAX_LOGIT)
 
 
-def _groups(model: LineModel, lines: Lines, is_dropped: npt.NDArray[np.bool_]) -> list[_Group]:
+def _groups(model: LineModel, lines: Lines) -> list[_Group]:
     features = line_features(lines, model.tables)
     dense = dict(zip(SHAPE_NAMES + PLACE_NAMES + STORY_NAMES, features.dense.T, strict=True))
-    words = [_telling_words(model, text, is_dropped) for text in lines.texts]
+    words = [_telling_words(model, text) for text in lines.texts]
 
     def columns(names: Sequence[str]) -> list[int]:
         return [LINE_NAMES.index(name) for name in names]
@@ -112,7 +112,7 @@ def _groups(model: LineModel, lines: Lines, is_dropped: npt.NDArray[np.bool_]) -
         start = len(LINE_NAMES) + number * width
         side = f"{abs(offset)} line{'s' if abs(offset) > 1 else ''} {'before' if offset < 0 else 'after'}"
         groups.append(_Group(list(range(start, start + width)), lambda line, side=side: f"neighbour {side}"))  # type: ignore[misc]
-    groups.append(_Group(list(range(N_INPUTS - N_LABELS, N_INPUTS)), lambda _: "wording of the whole document"))
+    groups.append(_Group(list(range(N_INPUTS - N_STAGE_ONE, N_INPUTS)), lambda _: "wording of the whole document"))
     return groups
 
 
@@ -129,16 +129,14 @@ def _repeats(dense: dict[str, FloatArray], line: int) -> str:
     return "other lines open with the same word" if dense["same_first_word"][line] > 0 else "none"
 
 
-def _telling_words(model: LineModel, text: str, is_dropped: npt.NDArray[np.bool_], n_words: int = 3) -> str:
+def _telling_words(model: LineModel, text: str, n_words: int = 3) -> str:
     """The words of a line whose 4-grams weigh most for debris or for article, as a reader sees them."""
     words = text.split()[:40]
     if not words:
         return ""
     shown = " ".join(words)[:250]
     buckets = gram_bag(encode_lines([shown], model.tables.chars)).buckets
-    weights = model.grams.weights[buckets] * model.grams.scales
-    pulls = weights[:, is_dropped].max(axis=1) if is_dropped.any() else np.zeros(len(weights))
-    pulls = pulls - (weights[:, ~is_dropped].max(axis=1) if (~is_dropped).any() else 0)
+    pulls = model.grams.weights[buckets, STAGE_ONE_NAMES.index("words_like_debris")].astype(np.float64)
     # The n-th window ends in the n-th character; a word gets the windows that end in it.
     totals, place = [], 0
     for word in shown.split(" "):

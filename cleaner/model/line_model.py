@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,10 @@ MAX_STEPS = 4 * STEP
 MAX_ACTIVATION = 255
 EXACT_FLOAT = 1 << 24  # float32 holds every integer up to here
 
-STAGE_ONE_NAMES = tuple(f"words_like_{label}" for label in LABELS)
+# Beside the classes one output for debris of any kind: "Comment Print" is a little like interface, comment and nav
+# each, and plainly like debris.
+STAGE_ONE_NAMES = (*(f"words_like_{label}" for label in LABELS), "words_like_debris")
+N_STAGE_ONE = len(STAGE_ONE_NAMES)
 LINE_NAMES: tuple[str, ...] = (*STAGE_ONE_NAMES, *DENSE_NAMES, "hint")
 CONTEXT_NAMES: tuple[str, ...] = (
     *STAGE_ONE_NAMES,
@@ -52,19 +55,21 @@ CONTEXT_NAMES: tuple[str, ...] = (
 CONTEXT_OFFSETS: tuple[int, ...] = (-2, -1, 1, 2)
 _CONTEXT_COLUMNS = [LINE_NAMES.index(name) for name in CONTEXT_NAMES]
 _N_LINE, _N_CONTEXT = len(LINE_NAMES), len(CONTEXT_NAMES)
-N_INPUTS = _N_LINE + len(CONTEXT_OFFSETS) * (_N_CONTEXT + 1) + N_LABELS
+N_INPUTS = _N_LINE + len(CONTEXT_OFFSETS) * (_N_CONTEXT + 1) + N_STAGE_ONE
 
 # Whole pages are scored together up to about this many lines: more no longer fit the processor's second cache.
 BLOCK_LINES = 1500
 
 _CLIP_LOGIT = np.float32(8)
+# Packing the weights takes .01 s, which the command line would spend on a single article for nothing.
+_FEW_GRAMS = 50_000
 _LOGIT_STEPS = 64  # logits are counted in 64ths before the exponential is looked up
 _MAX_LOGIT_STEPS = 30 * _LOGIT_STEPS
 
 
 @dataclass(frozen=True)
 class GramWeights:
-    """Stage one. weights: int8, shape (n_buckets, 13). scales, biases: float32, shape (13,)."""
+    """Stage one. weights: int8, shape (n_buckets, 14). scales, biases: float32, shape (14,)."""
 
     weights: npt.NDArray[np.int8]
     scales: FloatArray
@@ -74,28 +79,32 @@ class GramWeights:
     def _rows(self) -> npt.NDArray[np.void]:
         """The weights of a bucket raised by 128, sixteen bits each and four classes to an integer, as rows of 32 bytes.
 
-        A line's thirteen sums are then four, and each gram touches one line of the processor's cache instead of four.
+        A line's fourteen sums are then four, and each gram touches one line of the processor's cache instead of four.
         255 grams of a line at most times 255 stay within sixteen bits.
         """
         raised = np.zeros((len(self.weights), 16), dtype="<u2")
-        raised[:, :N_LABELS] = self.weights.astype(np.int16) + 128
+        raised[:, :N_STAGE_ONE] = self.weights.astype(np.int16) + 128
         return raised.view("V32")[:, 0]
 
     def score(self, bag: Bag) -> FloatArray:
-        """Logits of each line for each class, cut at ±8; float32, shape (n_lines, 13)."""
+        """Logits of each line for each class and for debris, cut at ±8; float32, shape (n_lines, 14)."""
         n_lines = len(bag.starts) - 1
         if not n_lines:
-            return np.zeros((0, N_LABELS), dtype=np.float32)
-        packed = self._rows.take(bag.buckets).view("<u8").reshape(-1, 4)
-        sums = np.add.reduceat(packed, bag.starts[:-1], axis=0)
+            return np.zeros((0, N_STAGE_ONE), dtype=np.float32)
         counts = bag.counts
-        fields = sums.astype("<u8", copy=False).view("<u2")[:, :N_LABELS].astype(np.int64)
-        totals = (fields - 128 * counts[:, None]).astype(np.float32)
+        if len(bag.buckets) < _FEW_GRAMS and "_rows" not in self.__dict__:
+            sums = np.add.reduceat(self.weights.take(bag.buckets, axis=0), bag.starts[:-1], axis=0, dtype=np.int64)
+        else:
+            packed = self._rows.take(bag.buckets).view("<u8").reshape(-1, 4)
+            packed_sums = np.add.reduceat(packed, bag.starts[:-1], axis=0)
+            fields = packed_sums.astype("<u8", copy=False).view("<u2")[:, :N_STAGE_ONE].astype(np.int64)
+            sums = fields - 128 * counts[:, None]
+        totals = sums.astype(np.float32)
         logits = totals * self.scales / np.sqrt(counts.astype(np.float32))[:, None] + self.biases
         return np.clip(logits, -_CLIP_LOGIT, _CLIP_LOGIT)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """One layer of a net in integers.
 
@@ -108,8 +117,16 @@ class Layer:
     biases: FloatArray
     scales: FloatArray
 
+    def activations(self, inputs: FloatArray) -> FloatArray:
+        """Rectified sums in whole steps up to MAX_ACTIVATION; float32, shape (n_lines, n_out)."""
+        sums = inputs @ self.weights
+        sums += self.biases
+        sums *= self.scales
+        np.clip(sums, 0, MAX_ACTIVATION, out=sums)
+        return np.rint(sums, out=sums)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Net:
     """Layers with rectified, whole-numbered activations in between."""
 
@@ -117,15 +134,17 @@ class Net:
 
     def logits(self, inputs: FloatArray) -> FloatArray:
         """float32, shape (n_lines, 13). inputs: float32 that hold integers within ±MAX_STEPS."""
-        activations = inputs
-        for layer in self.layers[:-1]:
-            sums = activations @ layer.weights
-            sums += layer.biases
-            sums *= layer.scales
-            np.clip(sums, 0, MAX_ACTIVATION, out=sums)
-            activations = np.rint(sums, out=sums)
+        return self.rest(self.layers[0].activations(inputs))
+
+    def rest(self, activations: FloatArray) -> FloatArray:
+        """The same from the activations of the first layer on."""
+        for layer in self.layers[1:-1]:
+            activations = layer.activations(activations)
         last = self.layers[-1]
-        return (activations @ last.weights + last.biases) * last.scales
+        sums = activations @ last.weights
+        sums += last.biases
+        sums *= last.scales
+        return sums
 
 
 @dataclass(frozen=True)
@@ -161,18 +180,17 @@ class LineModel:
         stage_one: logits to use instead of the model's own (out-of-fold ones while training).
         """
         features = line_features(lines, self.tables)
-        raw = np.zeros((lines.n_lines, _N_LINE), dtype=np.float32)
-        raw[:, :N_LABELS] = self.grams.score(features.grams) if stage_one is None else stage_one
-        raw[:, N_LABELS:-1] = features.dense
-        inputs = standardise(raw, self.centers, self.factors)
+        logits = self.grams.score(features.grams) if stage_one is None else stage_one
+        hints = np.zeros((lines.n_lines, 1), dtype=np.float32)
+        inputs = standardise(np.concatenate([logits, *features.parts, hints], axis=1), self.centers, self.factors)
         if evidence is not None:
             inputs[:, -1] = evidence * np.float32(MAX_STEPS)
         return inputs
 
 
 def standardise(raw: FloatArray, centers: FloatArray, factors: FloatArray) -> FloatArray:
-    """(raw - center) × factor in whole steps within ±MAX_STEPS; float32 that hold integers, same shape."""
-    steps = raw - centers
+    """(raw - center) × factor in whole steps within ±MAX_STEPS; float32 that hold integers, written over raw."""
+    steps = np.subtract(raw, centers, out=raw)
     steps *= factors
     np.clip(steps, -MAX_STEPS, MAX_STEPS, out=steps)
     return np.rint(steps, out=steps)
@@ -201,8 +219,8 @@ def add_context(inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> Float
         target[outside] = 0
         wide[:, column + _N_CONTEXT] = outside * np.float32(STEP)
         column += _N_CONTEXT + 1
-    sums = np.zeros((n_lines + 1, N_LABELS))
-    np.cumsum(inputs[:, :N_LABELS], axis=0, dtype=np.float64, out=sums[1:])
+    sums = np.zeros((n_lines + 1, N_STAGE_ONE))
+    np.cumsum(inputs[:, :N_STAGE_ONE], axis=0, dtype=np.float64, out=sums[1:])
     means = np.rint((sums[page_starts[1:]] - sums[page_starts[:-1]]) / np.maximum(sizes, 1)[:, None])
     wide[:, column:] = np.repeat(means, sizes, axis=0)
     return wide
@@ -210,10 +228,22 @@ def add_context(inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> Float
 
 def sum_logits(nets: tuple[Net, ...], inputs: FloatArray) -> FloatArray:
     """Mean logits of the nets; float32, shape (n_lines, 13)."""
-    total = nets[0].logits(inputs)
-    for net in nets[1:]:
-        total = total + net.logits(inputs)
+    # One product for the first layers of all nets: nearly all the work is there, and it is faster in one piece.
+    activations = _side_by_side(tuple(net.layers[0] for net in nets)).activations(inputs)
+    width = activations.shape[1] // len(nets)
+    total = nets[0].rest(activations[:, :width])
+    for number, net in enumerate(nets[1:], start=1):
+        total += net.rest(activations[:, number * width : (number + 1) * width])
     return total / np.float32(len(nets))
+
+
+@lru_cache(maxsize=4)
+def _side_by_side(layers: tuple[Layer, ...]) -> Layer:
+    return Layer(
+        np.concatenate([layer.weights for layer in layers], axis=1),
+        np.concatenate([layer.biases for layer in layers]),
+        np.concatenate([layer.scales for layer in layers]),
+    )
 
 
 def exponentials(logits: FloatArray) -> npt.NDArray[np.int64]:

@@ -66,11 +66,19 @@ def is_blank(line: bytes) -> bool:
     return not line or line.isspace()
 
 
-def cut_blocks(chunks: Iterable[bytes | None], wait_s: float | None = None) -> Iterator[Block]:
-    """Blocks of whole lines, closed at `BLOCK_LINES` lines, at `BLOCK_BYTES`, or ``wait_s`` after their first line.
+def cut_blocks(chunks: Iterable[bytes]) -> Iterator[Block]:
+    """Blocks of whole lines, closed at `BLOCK_LINES` lines or at `BLOCK_BYTES`.
 
-    None among the chunks means that nothing came for a moment (see `streams.read_ahead`). An input without any
-    line gives one empty block. What the chunks raise comes after the block of the lines before it.
+    An input without any line gives one empty block. What the chunks raise comes after the block of the lines before it.
+    """
+    return (block for block in cut_slow_blocks(chunks) if block is not None)
+
+
+def cut_slow_blocks(chunks: Iterable[bytes | None], wait_s: float | None = None) -> Iterator[Block | None]:
+    """The blocks of `cut_blocks`, closed ``wait_s`` after their first line too.
+
+    None among the chunks means that nothing came for a moment (see `streams.read_ahead`); where no block is due then,
+    it is handed on, so that whoever takes the blocks can see to something else.
     """
     cutter = _Cutter()
     opened_s = 0.0
@@ -93,6 +101,8 @@ def cut_blocks(chunks: Iterable[bytes | None], wait_s: float | None = None) -> I
             for block in cutter.blocks():
                 n_blocks += 1
                 yield block
+        elif chunk is None:
+            yield None
     if failure is None:
         cutter.end()
     for block in cutter.blocks():
@@ -207,7 +217,7 @@ def _parse_slowly(line: bytes, bytes_fields: tuple[str, ...]) -> Record:
         raise DocumentError("invalid_json", "the record is nested too deeply") from None
     except ValueError as error:
         # Python reads integers of up to 4,300 digits.
-        raise DocumentError("invalid_json", f"not readable as JSON: {error}") from None
+        raise DocumentError("invalid_json", f"not readable as JSON: {str(error).partition(';')[0]}") from None
 
 
 def _json_name(value: Any) -> str:

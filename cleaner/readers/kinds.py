@@ -91,18 +91,26 @@ _NOT_LINES = "JSON, but not JSON Lines, which is one object a line (jq -c '.[]' 
 
 
 def looks_like_records(head: bytes) -> bool:
-    """Whether the head is JSON Lines: its first line is an object, or the start of one that is longer than it."""
+    """Whether the head is JSON Lines: its first line is an object, or the start of one that is longer than it.
+
+    Where only the first line is broken, it begins like an object, and most of the lines after it are objects.
+    """
     content = head.lstrip()
-    line, newline, _ = content.partition(b"\n")
-    if newline or len(content) < HEAD_BYTES // 2:
-        return bool(_OBJECT_LINE.fullmatch(line))
-    return bool(_OBJECT_START.match(line))
+    line, newline, rest = content.partition(b"\n")
+    if not newline and len(content) >= HEAD_BYTES // 2:
+        return bool(_OBJECT_START.match(line))
+    if _OBJECT_LINE.fullmatch(line):
+        return True
+    # A lone brace opens an object over many lines, as JSON is printed for people.
+    is_broken = line.startswith(b"{") and line.strip() != b"{"
+    others = [other for other in rest.split(b"\n")[:100] if other.strip()] if is_broken else []
+    return 2 * sum(bool(_OBJECT_LINE.fullmatch(other)) for other in others) > len(others)
 
 
 def is_enough_to_tell(head: bytes) -> bool:
     """Whether more bytes cannot change what `tell_kind` says, so that a slow pipe need not be waited for."""
     content = _plain_ascii(head).lstrip()
-    return len(head) >= HEAD_BYTES or (content.startswith(b"{") and b"\n" in content)
+    return len(head) >= HEAD_BYTES or (content.startswith(b"{") and b"\n" in content and looks_like_records(content))
 
 
 def _unread_content(head: bytes) -> str | None:

@@ -39,12 +39,12 @@ class Source:
 
     def chunks(self, on_read: Callable[[int], None] | None = None) -> Iterator[bytes]:
         """The decompressed bytes; ``on_read`` hears how many bytes were taken from a file. Raises InputError."""
-        if self.stream is not None:
-            yield from self.stream
-            return
         try:
-            with open(self.path, "rb") as file:
-                yield from decompressed(read_chunks(file, on_read=on_read))
+            if self.stream is not None:
+                yield from self.stream
+            else:
+                with open(self.path, "rb") as file:
+                    yield from decompressed(read_chunks(file, on_read=on_read))
         except OSError as error:
             raise InputError(f"{self.path}: {error.strerror or error}") from error
 
@@ -144,8 +144,9 @@ def _names(paths: Sequence[_Path]) -> list[str]:
 
 def _clean_name(name: str) -> str:
     name = name.replace(os.sep, "/")
-    # A file name that is not UTF-8 comes as surrogates, which JSON cannot carry.
-    return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    # A file name that is not UTF-8 comes as surrogates, which JSON cannot carry. Its bytes are spelled out, as U+FFFD
+    # would make one name of two.
+    return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _open_source(path: str, name: str, kind: SourceKind | None, *, is_named: bool, stdin: BinaryIO | None) -> Source:
