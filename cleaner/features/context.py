@@ -120,7 +120,7 @@ def story_features(
     # Each line marks the buckets of its words, each word looks at the marks next door; a line of room at both ends.
     own = (line + 1) * _LINE_BUCKETS + (words.hashes >> np.uint32(7)) % np.uint32(_LINE_BUCKETS)
     by_line = _marks((n_lines + 2) * _LINE_BUCKETS, own)
-    # Weights are eight bits and a line has 252 words at most: its sums fit into sixteen bits, four to one integer.
+    # Weights are eight bits and a line shows fewer than 255 words: its sums fit into sixteen bits, four to an integer.
     story = weight * (
         1 + ((uses[key] > 1).astype(np.int64) << 16) + ((prose_uses[key] > in_prose).astype(np.int64) << 32)
     )

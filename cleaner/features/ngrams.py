@@ -118,9 +118,10 @@ def gram_bag(characters: Characters) -> Bag:
 def hash_grams(folds: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
     """Buckets of all windows of four characters; int64, shape (n_chars - 3,)."""
     hashes = folds[:-3] * np.uint32(0x8DA6B343)
+    scratch = np.empty_like(hashes)
     for offset, factor in ((1, 0xD8163841), (2, 0xCB1AB31F), (3, 0x165667B1)):
-        hashes += folds[offset : len(folds) - 3 + offset] * np.uint32(factor)
-    hashes ^= hashes >> np.uint32(15)
+        hashes += np.multiply(folds[offset : len(folds) - 3 + offset], np.uint32(factor), out=scratch)
+    hashes ^= np.right_shift(hashes, np.uint32(15), out=scratch)
     hashes *= _FINAL
     hashes >>= np.uint32(32 - HASH_BITS)
     return hashes.astype(np.int64)
