@@ -9,6 +9,7 @@ from cleaner.features.chars import CJK, DIGIT, SHOWN_CHARS, UPPER, build_char_ta
 from cleaner.features.context import STORY_NAMES
 from cleaner.features.lines import DENSE_NAMES, FeatureTables, line_features
 from cleaner.features.ngrams import PrefixHash, find_tokens, gram_bag
+from cleaner.features.sums import sum_rows
 from cleaner.types import Lines
 
 TABLES = FeatureTables(build_char_tables(), np.full(1 << 14, 100, dtype=np.uint8))
@@ -124,3 +125,16 @@ def test_shares_of_the_story_lie_between_none_and_all() -> None:
 def test_documents_without_lines_have_no_features() -> None:
     assert line_features(as_lines([], []), TABLES).dense.shape == (0, len(DENSE_NAMES))
     assert line_features(as_lines([], ["one"], []), TABLES).dense.shape == (1, len(DENSE_NAMES))
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.integers(0, 9), st.integers(1, 70))
+def test_sums_of_rows_in_pieces_equal_plain_sums(sizes: list[int], offset: int, piece: int) -> None:
+    rng = np.random.default_rng(len(sizes))
+    table = rng.integers(0, 1000, size=(50, 2), dtype=np.uint64)
+    starts = offset + np.cumsum([0, *sizes[:-1]])
+    index = rng.integers(0, 50, size=offset + sum(sizes))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cleaner.features.sums._PIECE", piece)
+        sums = sum_rows(table.view("V16")[:, 0], index, starts)
+    plain = [table[index[start : start + size]].sum(axis=0) for start, size in zip(starts, sizes, strict=True)]
+    np.testing.assert_array_equal(sums, plain)

@@ -15,6 +15,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from cleaner.features.sums import sum_rows
+
 (
     PAD,
     SPACE,
@@ -198,8 +200,7 @@ def encode_lines(texts: Sequence[str], tables: CharTables) -> Characters:
     kind_counts = np.zeros((n_lines, N_KINDS), dtype=np.uint8)
     if n_lines:
         # Borders count nothing, so a segment may run from one line's start to the next one's.
-        packs = tables.kind_rows.take(index).view("<u8").reshape(-1, 2)
-        sums = np.add.reduceat(packs, starts, axis=0)
+        sums = sum_rows(tables.kind_rows, index, starts)
         kind_counts = sums.astype("<u8", copy=False).view(np.uint8)[:, :N_KINDS]
     return Characters(packed & np.uint32(0xFFFF), packed, kind_counts, starts, ends, lengths)
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cleaner.features.lines import DENSE_NAMES, FeatureTables, line_features
 from cleaner.features.ngrams import Bag
 from cleaner.features.shape import FloatArray
+from cleaner.features.sums import sum_rows
 from cleaner.labels import LABELS
 from cleaner.types import Lines
 
@@ -58,7 +59,7 @@ _N_LINE, _N_CONTEXT = len(LINE_NAMES), len(CONTEXT_NAMES)
 N_INPUTS = _N_LINE + len(CONTEXT_OFFSETS) * (_N_CONTEXT + 1) + N_STAGE_ONE
 
 # Whole pages are scored together up to about this many lines: more no longer fit the processor's second cache.
-BLOCK_LINES = 1500
+BLOCK_LINES = 2000
 
 _CLIP_LOGIT = np.float32(8)
 # Packing the weights takes .01 s, which the command line would spend on a single article for nothing.
@@ -95,9 +96,12 @@ class GramWeights:
         if len(bag.buckets) < _FEW_GRAMS and "_rows" not in self.__dict__:
             sums = np.add.reduceat(self.weights.take(bag.buckets, axis=0), bag.starts[:-1], axis=0, dtype=np.int64)
         else:
-            packed = self._rows.take(bag.buckets).view("<u8").reshape(-1, 4)
-            packed_sums = np.add.reduceat(packed, bag.starts[:-1], axis=0)
-            fields = packed_sums.astype("<u8", copy=False).view("<u2")[:, :N_STAGE_ONE].astype(np.int64)
+            fields = (
+                sum_rows(self._rows, bag.buckets, bag.starts[:-1])
+                .astype("<u8", copy=False)
+                .view("<u2")[:, :N_STAGE_ONE]
+                .astype(np.int64)
+            )
             sums = fields - 128 * counts[:, None]
         totals = sums.astype(np.float32)
         logits = totals * self.scales / np.sqrt(counts.astype(np.float32))[:, None] + self.biases
