@@ -21,7 +21,6 @@ _BODY, _TITLE, _TEASER, _INTERFACE = (LABEL_INDEX[label] for label in ("body", "
 _PLACES = ("head", "middle", "tail")
 _TOOLBAR_SHARE = 0.2
 _POINTER_SHARE = 0.45
-_SHORT_ARTICLES = (4, 10, 30)
 
 
 @dataclass(frozen=True)
@@ -161,9 +160,8 @@ def insert_debris(document: LabelledDocument, index: int, stock: DebrisStock, rn
         if label == _BODY
     ]
     # A scraper often cuts an article short, and short articles are where debris is hard to tell.
-    if rng.random() < 0.6:
-        longest = int(rng.choice(_SHORT_ARTICLES))
-        article = article[: int(rng.integers(1, min(len(article), longest) + 1))]
+    if len(article) > 6 and rng.random() < 0.5:
+        article = article[: int(rng.integers(3, min(len(article), 30) + 1))]
     has_title = bool(document.title) and rng.random() < 0.6
     lines: list[SourceLine] = []
     clean = rng.random() < 0.2

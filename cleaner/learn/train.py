@@ -61,7 +61,7 @@ class TrainingPlan:
 
     seed: int = 0
     n_folds: int = 5
-    n_inserted: int = 8000
+    n_inserted: int = 5000
     n_cropped: int = 2000
     n_whole: int = 400
     gram_epochs: int = 5
