@@ -201,7 +201,6 @@ def prepared_batches(documents: Sequence[str], n_lines: int = BATCH_LINES) -> li
             Lines(
                 texts=texts,
                 page_starts=np.array([0, *accumulate(map(len, pages))], dtype=np.int64),
-                gaps=np.ones(len(texts), dtype=np.bool_),
                 titles=[""] * len(pages),
             )
         )

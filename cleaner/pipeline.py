@@ -276,7 +276,6 @@ def _as_lines(extracted: Sequence[_Extracted]) -> Lines:
     return Lines(
         texts=list(chain.from_iterable(entry.lines.texts for entry in extracted)),
         page_starts=np.array([0, *accumulate(len(entry.lines.texts) for entry in extracted)], dtype=np.int64),
-        gaps=np.array(list(chain.from_iterable(entry.lines.gaps for entry in extracted)), dtype=np.bool_),
         titles=[_context_title(entry) for entry in extracted],
     )
 

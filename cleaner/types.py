@@ -99,12 +99,11 @@ class Lines:
     """The lines of many pages, columnar.
 
     texts: n_lines strings. page_starts: int64, shape (n_pages + 1,), ``page_starts[-1] == n_lines``.
-    gaps: bool, shape (n_lines,). titles: one string a page, "" where none is known.
+    titles: one string a page, "" where none is known.
     """
 
     texts: list[str]
     page_starts: npt.NDArray[np.int64]
-    gaps: npt.NDArray[np.bool_]
     titles: list[str]
 
     def __post_init__(self) -> None:

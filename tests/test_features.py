@@ -18,7 +18,7 @@ TABLES = FeatureTables(build_char_tables(), np.full(1 << 14, 100, dtype=np.uint8
 def as_lines(*documents: list[str], titles: list[str] | None = None) -> Lines:
     texts = [line for document in documents for line in document]
     starts = np.cumsum([0, *(len(document) for document in documents)])
-    return Lines(texts, starts, np.zeros(len(texts), dtype=np.bool_), titles or [""] * len(documents))
+    return Lines(texts, starts, titles or [""] * len(documents))
 
 
 def feature(name: str, *documents: list[str], titles: list[str] | None = None) -> list[float]:

@@ -49,7 +49,7 @@ DROPPED = np.array([label not in ("title", "body") for label in LABELS])
 def as_lines(*documents: list[str]) -> Lines:
     texts = [line for document in documents for line in document]
     starts = np.cumsum([0, *(len(document) for document in documents)])
-    return Lines(texts, starts, np.zeros(len(texts), dtype=np.bool_), [""] * len(documents))
+    return Lines(texts, starts, [""] * len(documents))
 
 
 @pytest.fixture(scope="module")

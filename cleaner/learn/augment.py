@@ -12,10 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from cleaner.labels import LABEL_INDEX
-from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument
+from cleaner.learn.corpus import LabelledDocument
 
 _BODY, _TITLE, _TEASER, _INTERFACE = (LABEL_INDEX[label] for label in ("body", "title", "teaser", "interface"))
 _PLACES = ("head", "middle", "tail")
@@ -242,21 +241,3 @@ def as_made(document: LabelledDocument, index: int, with_title: bool = True) -> 
         for line, (text, label) in enumerate(zip(document.lines, document.labels.tolist(), strict=True))
     )
     return MadeDocument(lines, str(document.title or "") if with_title else "", document.lang)
-
-
-def labels_of(document: MadeDocument) -> npt.NDArray[np.int64]:
-    """int64, shape (n_lines,); UNKNOWN_DEBRIS where the class is not known."""
-    return np.array([line.label for line in document.lines], dtype=np.int64)
-
-
-__all__ = [
-    "UNKNOWN_DEBRIS",
-    "DebrisStock",
-    "MadeDocument",
-    "SourceLine",
-    "as_made",
-    "crop_page",
-    "insert_debris",
-    "labels_of",
-    "strip_site_name",
-]

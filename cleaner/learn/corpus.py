@@ -27,7 +27,7 @@ MAX_PAGE_LINES = 1500
 class LabelledDocument:
     """A document with a class for every line.
 
-    labels: int64, shape (n_lines,), index into LABELS or UNKNOWN_DEBRIS. gaps: n flags as in `PageLines`.
+    labels: int64, shape (n_lines,), index into LABELS or UNKNOWN_DEBRIS.
     site: registered domain or host; None where unknown. kind: how the lines came about (labels README).
     """
 

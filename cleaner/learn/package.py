@@ -225,7 +225,7 @@ def _write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 def judge_document(model: Model, lines: Sequence[str], title: str | None, mode: str = "balanced") -> Verdicts:
     """Verdicts on the lines of one document, under the default classes to keep."""
-    document = Lines(list(lines), np.array([0, len(lines)]), np.zeros(len(lines), dtype=np.bool_), [title or ""])
+    document = Lines(list(lines), np.array([0, len(lines)]), [title or ""])
     return model.judge(document, DEFAULT_DROPPED, mode, Hints())
 
 

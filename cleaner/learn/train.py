@@ -355,7 +355,6 @@ def _as_lines(made: Sequence[MadeDocument]) -> Lines:
     return Lines(
         texts,
         np.array([0, *accumulate(len(document.lines) for document in made)]),
-        np.zeros(len(texts), dtype=np.bool_),
         [document.title for document in made],
     )
 

@@ -274,7 +274,6 @@ def split_blocks(lines: Lines, n_block_lines: int) -> Iterator[tuple[int, Lines]
                 Lines(
                     lines.texts[first:last],
                     starts[page : end + 1] - first,
-                    lines.gaps[first:last],
                     lines.titles[page:end],
                 ),
             )
