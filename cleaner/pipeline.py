@@ -188,7 +188,9 @@ class Cleaner:
 
         reasons, runners_up = explain_lines(self._model, lines, self._is_dropped, evidence)
         verdicts = self._model.judge(lines, self._is_dropped, self.options.mode, self._hints)
-        unhinted = self._model.judge(lines, self._is_dropped, self.options.mode, Hints()).kept.tolist()
+        unhinted = (
+            self._model.judge(lines, self._is_dropped, self.options.mode, Hints()) if self._hints else verdicts
+        ).kept.tolist()
         return Explanation(
             article,
             tuple(

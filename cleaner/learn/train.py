@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cleaner.errors import UsageError
 from cleaner.features.chars import build_char_tables
-from cleaner.features.lines import FeatureTables
+from cleaner.features.lines import FeatureTables, line_features
 from cleaner.features.shape import FloatArray
 from cleaner.labels import BODY, TITLE
 from cleaner.learn.augment import (
@@ -36,6 +36,7 @@ from cleaner.learn.fit import (
 )
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.line_model import (
+    BLOCK_LINES,
     MAX_STEPS,
     N_LABELS,
     N_STAGE_ONE,
@@ -179,6 +180,7 @@ class _Trainer:
             .choice(np.arange(len(self.labelled), len(self.sources)), size=n_scored, replace=False)
             .tolist()
         )
+        scored = {*range(len(self.labelled)), *scored_pages}
         for fold in range(plan.n_folds):
             for other in range(plan.n_folds):
                 if other != fold and frozenset((fold, other)) not in pairs:
@@ -186,9 +188,9 @@ class _Trainer:
             stage_one = [
                 self.single[fold] if other == fold else pairs[frozenset((fold, other))] for other in range(plan.n_folds)
             ]
-            nets, centers, factors, _ = self._fit_nets(stage_one, leave_out=fold)
+            nets, centers, factors = self._fit_nets(stage_one, leave_out=fold)
             for index in np.flatnonzero(self.folds == fold).tolist():
-                if index < len(self.labelled) or index in scored_pages:
+                if index in scored:
                     logits[index] = self._score_document(index, self.single[fold], nets, centers, factors)
             self._note(f"stage two fitted without fold {fold + 1} of {plan.n_folds}")
         n_labelled = len(self.labelled)
@@ -197,10 +199,8 @@ class _Trainer:
             np.concatenate([document.labels for document in self.labelled]),
         )
         weights = {index: exponentials(values / np.float32(temperature)) for index, values in logits.items()}
-        stage_one_final = self._fit_grams(set())
-        nets, centers, factors, grams = self._fit_nets(
-            self.single, leave_out=None, temperature=temperature, final=stage_one_final
-        )
+        grams = quantise_grams(self._fit_grams(set()))
+        nets, centers, factors = self._fit_nets(self.single, leave_out=None, temperature=temperature)
         self._note("fitted on all of it")
         model = LineModel(self.tables, grams, centers, factors, nets)
         return Fitted(
@@ -240,21 +240,15 @@ class _Trainer:
         return fit_grams(self.matrix[learn], self.labels[learn], weights, self.plan.gram_epochs, self.plan.seed)
 
     def _fit_nets(
-        self,
-        stage_one: Sequence[GramModels],
-        leave_out: int | None,
-        temperature: float = 1.0,
-        final: GramModels | None = None,
-    ) -> tuple[tuple[Net, ...], FloatArray, FloatArray, GramWeights]:
+        self, stage_one: Sequence[GramModels], leave_out: int | None, temperature: float = 1.0
+    ) -> tuple[tuple[Net, ...], FloatArray, FloatArray]:
         """Stage two over made documents of all folds but one; stage_one[f] scores the lines of fold f."""
         plan = self.plan
         rng = np.random.default_rng([plan.seed, 7, 99 if leave_out is None else leave_out])
         made, kinds = self._make_documents(rng, leave_out)
-        grams = quantise_grams(final if final is not None else stage_one[leave_out or 0])
-        model = LineModel(self.tables, grams, np.zeros(1, np.float32), np.zeros(1, np.float32), ())
         lines = _as_lines(made)
         logits, labels = self._logits_and_labels(made, stage_one)
-        raw = _raw_inputs(model, lines, logits)
+        raw = _raw_inputs(self.tables, lines, logits)
         centers, factors = _scaling(raw)
         evidence, labels = _simulate_hints(rng, lines, labels, plan.hint_share)
         inputs = standardise(raw, centers, factors)
@@ -265,7 +259,7 @@ class _Trainer:
         for number in range(plan.n_nets):
             fitted = fit_net(wide, labels, weights, plan.hidden, plan.net_epochs, plan.net_penalty, plan.seed + number)
             nets.append(quantise_net(fitted, wide[rng.integers(len(wide), size=20_000)], temperature))
-        return tuple(nets), centers, factors, grams
+        return tuple(nets), centers, factors
 
     def _make_documents(
         self, rng: np.random.Generator, leave_out: int | None
@@ -359,14 +353,9 @@ def _as_lines(made: Sequence[MadeDocument]) -> Lines:
     )
 
 
-def _raw_inputs(model: LineModel, lines: Lines, logits: FloatArray) -> FloatArray:
-    """Inputs before they are standardised: the same code as at run time, with identity as scaling."""
-    from cleaner.features.lines import line_features
-
-    parts = []
-    for _, block in split_blocks(lines, 4000):
-        parts.append(line_features(block, model.tables).dense)
-    dense = np.concatenate(parts)
+def _raw_inputs(tables: FeatureTables, lines: Lines, logits: FloatArray) -> FloatArray:
+    """Inputs before they are standardised, in the order of LINE_NAMES; float32, a row a line."""
+    dense = np.concatenate([line_features(block, tables).dense for _, block in split_blocks(lines, BLOCK_LINES)])
     return np.concatenate([logits, dense, np.zeros((lines.n_lines, 1), np.float32)], axis=1)
 
 
