@@ -1,0 +1,247 @@
+"""The visible lines of a parsed page, in the order of the page, with where in the tree each stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from turbohtml import Document, Element, Node, Text
+
+# Elements that stand in the row of text around them. All others begin a line and end one, unknown ones too: a
+# custom element is a component of the page more often than a word.
+# fmt: off
+INLINE = frozenset({
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins",
+    "kbd", "mark", "nobr", "q", "rb", "rp", "rt", "rtc", "ruby", "s", "samp", "slot", "small", "span", "strike",
+    "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "img", "picture",
+})
+# Elements whose text is not shown as part of the page, or is data for a program.
+HIDDEN = frozenset({
+    "head", "script", "style", "template", "title", "noscript", "noframes", "iframe", "object", "embed", "svg", "math",
+    "canvas", "audio", "video", "map", "textarea", "input", "select", "option", "datalist",
+})
+# Attributes whose words tell what a container is for; those of nearly all pages stand in the first two.
+_RARE = ("role", "itemprop", "data-testid", "data-component")
+# fmt: on
+# Beyond this the path of a line holds no more than its outermost containers: pages nest 30 deep, hostile ones 50,000.
+MAX_DEPTH = 256
+# A page of one long list of spans would otherwise carry each of their classes to one line.
+_MAX_INLINE = 8
+
+
+@dataclass(frozen=True)
+class WalkedPage:
+    """The lines of a page, and the containers that hold them.
+
+    texts: lines with white space collapsed, none empty. containers: for each line the number of its innermost block.
+    link_chars, strong_chars: how many characters of each line (white space included) stand in links, in bold type.
+    inline: for each line the tags and classes of inline elements in it, "" for most.
+    after_break: whether <br> (or a row of <pre>) and no block border stands before the line.
+    parents, tags, attributes: for each container the number of its parent (always smaller; -1 for the first), its tag,
+    and its telling attributes joined by blanks. Only containers that hold lines are there.
+    nodes: for each line its text nodes, where asked for.
+    depth, n_elements, max_attributes (of one element): how large the tree is.
+    """
+
+    texts: list[str]
+    containers: list[int]
+    link_chars: list[int]
+    strong_chars: list[int]
+    inline: list[str]
+    after_break: list[bool]
+    parents: list[int]
+    tags: list[str]
+    attributes: list[str]
+    nodes: list[list[Node]]
+    depth: int
+    n_elements: int
+
+
+def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
+    """The lines of a page: one for each block, or part of a block between <br> (rows of <pre> likewise).
+
+    What stands in head, scripts, forms and drawings is no line. Walks with a stack of its own: pages nest deeper than
+    Python's. A page says by attributes or style sheets what it hides; neither is looked at.
+    """
+    # First the tree as it is, in as few steps a node as Python needs: two thirds of a page's time are spent here.
+    pieces: list[str] = []  # texts with the row and the block that each stands in
+    piece_rows: list[int] = []
+    piece_blocks: list[int] = []
+    piece_nodes: list[Node] = []
+    linked: list[int] = []  # pieces within links, within bold type
+    strong: list[int] = []
+    inline: dict[int, list[str]] = {}  # tags and classes of inline elements by row
+    breaks: list[int] = []  # rows that <br> begins
+    elements: list[Node] = [document]  # blocks, with their parents and tags
+    parents: list[int] = [-1]
+    tags: list[str] = [""]
+
+    row = n_elements = depth = link_depth = strong_depth = pre_depth = 0
+    last_row = -1  # the row of the last piece
+    block = 0
+    nodes: Iterator[Node] = iter(document)
+    # What is to be done when the open elements end: their siblings, and the tag of an inline element or "".
+    waiting: list[Iterator[Node]] = []
+    ends: list[str] = []
+    while True:
+        for node in nodes:
+            kind = type(node)
+            if kind is Text:
+                data = node.data
+                if pre_depth and "\n" in data:
+                    for part in data.split("\n"):
+                        pieces.append(part)
+                        piece_rows.append(row)
+                        piece_blocks.append(block)
+                        piece_nodes.append(node)
+                        row += 1
+                        breaks.append(row)
+                    last_row = row = row - 1
+                    breaks.pop()
+                    continue
+                if last_row != row:
+                    if data.isspace():
+                        continue
+                    last_row = row
+                if link_depth:
+                    linked.append(len(pieces))
+                if strong_depth:
+                    strong.append(len(pieces))
+                pieces.append(data)
+                piece_rows.append(row)
+                piece_blocks.append(block)
+                if keep_nodes:
+                    piece_nodes.append(node)
+            elif kind is Element:
+                n_elements += 1
+                tag = node.tag
+                if tag in INLINE:
+                    if tag == "a":
+                        link_depth += 1
+                    elif tag == "b" or tag == "strong":
+                        strong_depth += 1
+                    elif tag == "img" or tag == "wbr":
+                        continue
+                    name = node.attr("class")
+                    if row in inline:
+                        known = inline[row]
+                        if len(known) < _MAX_INLINE:
+                            known.append(tag)
+                            if name:
+                                known.append(name)
+                    else:
+                        inline[row] = [tag, name] if name else [tag]
+                    ends.append(tag)
+                elif tag in HIDDEN:
+                    continue
+                elif tag == "br":
+                    row += 1
+                    breaks.append(row)
+                    continue
+                else:
+                    row += 1
+                    if tag == "pre":
+                        pre_depth += 1
+                    parents.append(block)
+                    block = len(tags)
+                    tags.append(tag)
+                    elements.append(node)
+                    ends.append("")
+                waiting.append(nodes)
+                nodes = iter(node)
+                break
+        else:
+            if not waiting:
+                break
+            if len(waiting) > depth:
+                depth = len(waiting)
+            nodes = waiting.pop()
+            tag = ends.pop()
+            if tag:
+                if tag == "a":
+                    link_depth -= 1
+                elif tag == "b" or tag == "strong":
+                    strong_depth -= 1
+            else:
+                row += 1
+                if pre_depth and tags[block] == "pre":
+                    pre_depth -= 1
+                block = parents[block]
+
+    texts: list[str] = []
+    containers: list[int] = []
+    first_pieces: list[int] = []
+    rows: list[int] = []
+    numbers = [-1] * len(tags)
+    numbers[0] = 0
+    used = [0]
+    start, n_pieces = 0, len(pieces)
+    while start < n_pieces:
+        row = piece_rows[start]
+        end = start + 1
+        while end < n_pieces and piece_rows[end] == row:
+            end += 1
+        text = " ".join((pieces[start] if end == start + 1 else "".join(pieces[start:end])).split())
+        if text:
+            block = piece_blocks[start]
+            if numbers[block] < 0:
+                _number_path(block, parents, numbers, used)
+            texts.append(text)
+            containers.append(numbers[block])
+            first_pieces.append(start)
+            rows.append(row)
+        start = end
+    lengths = list(map(len, pieces))
+    begins_by_break = set(breaks)
+    return WalkedPage(
+        texts,
+        containers,
+        _count_chars(linked, lengths, first_pieces),
+        _count_chars(strong, lengths, first_pieces),
+        [" ".join(inline[row]) if row in inline else "" for row in rows],
+        [row in begins_by_break for row in rows],
+        [numbers[parents[block]] if block else -1 for block in used],
+        [tags[block] for block in used],
+        [_read_attributes(elements[block]) for block in used],
+        [piece_nodes[start:end] for start, end in pairwise([*first_pieces, n_pieces])] if keep_nodes else [],
+        depth,
+        n_elements,
+    )
+
+
+def _number_path(block: int, parents: list[int], numbers: list[int], used: list[int]) -> None:
+    """Give numbers to a block and to those around it that have none, outermost first."""
+    path = []
+    while numbers[block] < 0:
+        path.append(block)
+        block = parents[block]
+    path.reverse()
+    for block in path:
+        numbers[block] = len(used)
+        used.append(block)
+
+
+def _count_chars(marked: list[int], lengths: list[int], first_pieces: list[int]) -> list[int]:
+    """For each line how many characters its marked pieces have; a line begins with its first piece."""
+    counts = [0] * len(first_pieces)
+    line, last = -1, len(first_pieces) - 1
+    for piece in marked:
+        while line < last and first_pieces[line + 1] <= piece:
+            line += 1
+        if line >= 0:
+            counts[line] += lengths[piece]
+    return counts
+
+
+def _read_attributes(element: Node) -> str:
+    if not isinstance(element, Element):
+        return ""
+    read = element.attr
+    name, mark = read("class"), read("id")
+    found = f"{name} {mark}" if name and mark else name or mark or ""
+    if len(element.attrs) > bool(name) + bool(mark):
+        for attribute in _RARE:
+            if value := read(attribute):
+                found = f"{found} {value}"
+    return found
