@@ -38,8 +38,9 @@ class WalkedPage:
     link_chars, strong_chars: how many characters of each line (white space included) stand in links, in bold type.
     inline: for each line the tags and classes of inline elements in it, "" for most.
     after_break: whether <br> (or a row of <pre>) and no block border stands before the line.
-    parents, tags, attributes: for each container the number of its parent (always smaller; -1 for the first), its tag,
-    and its telling attributes joined by blanks. Only containers that hold lines are there.
+    parents, depths, first_lines, tags, attributes: for each container the number of its parent (always smaller; 0 for
+    the first, the document), how deep it stands, the first of its lines, its tag, and its telling attributes joined by
+    blanks. Only containers that hold lines are there, in the order in which they begin.
     nodes: for each line its text nodes, where asked for.
     depth, n_elements, max_attributes (of one element): how large the tree is.
     """
@@ -51,6 +52,8 @@ class WalkedPage:
     inline: list[str]
     after_break: list[bool]
     parents: list[int]
+    depths: list[int]
+    first_lines: list[int]
     tags: list[str]
     attributes: list[str]
     nodes: list[list[Node]]
@@ -175,7 +178,7 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
     rows: list[int] = []
     numbers = [-1] * len(tags)
     numbers[0] = 0
-    used = [0]
+    used, depths, first_lines = [0], [0], [0]
     start, n_pieces = 0, len(pieces)
     while start < n_pieces:
         row = piece_rows[start]
@@ -186,7 +189,18 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
         if text:
             block = piece_blocks[start]
             if numbers[block] < 0:
-                _number_path(block, parents, numbers, used)
+                path = []
+                while numbers[block] < 0:
+                    path.append(block)
+                    block = parents[block]
+                number = numbers[block]
+                for block in reversed(path):
+                    if depths[number] < MAX_DEPTH:
+                        depths.append(depths[number] + 1)
+                        number = len(used)
+                        used.append(block)
+                        first_lines.append(len(texts))
+                    numbers[block] = number
             texts.append(text)
             containers.append(numbers[block])
             first_pieces.append(start)
@@ -201,25 +215,15 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
         _count_chars(strong, lengths, first_pieces),
         [" ".join(inline[row]) if row in inline else "" for row in rows],
         [row in begins_by_break for row in rows],
-        [numbers[parents[block]] if block else -1 for block in used],
+        [numbers[parents[block]] if block else 0 for block in used],
+        depths,
+        first_lines,
         [tags[block] for block in used],
         [_read_attributes(elements[block]) for block in used],
         [piece_nodes[start:end] for start, end in pairwise([*first_pieces, n_pieces])] if keep_nodes else [],
         depth,
         n_elements,
     )
-
-
-def _number_path(block: int, parents: list[int], numbers: list[int], used: list[int]) -> None:
-    """Give numbers to a block and to those around it that have none, outermost first."""
-    path = []
-    while numbers[block] < 0:
-        path.append(block)
-        block = parents[block]
-    path.reverse()
-    for block in path:
-        numbers[block] = len(used)
-        used.append(block)
 
 
 def _count_chars(marked: list[int], lengths: list[int], first_pieces: list[int]) -> list[int]:

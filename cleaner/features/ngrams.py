@@ -95,6 +95,11 @@ def _bucket(hashes: npt.NDArray[np.uint32], salt: int) -> npt.NDArray[np.uint32]
     return (mixed ^ (mixed >> np.uint32(13))) * _FINAL >> np.uint32(32 - HASH_BITS)
 
 
+def token_buckets(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """Buckets of hashed words; uint32, same shape, below N_BUCKETS."""
+    return _bucket(hashes, salt=0)
+
+
 @dataclass(frozen=True)
 class Bag:
     """Buckets that lines fall in. buckets: int64, shape (n_items,); those of line i are ``starts[i]:starts[i + 1]``."""

@@ -1,0 +1,219 @@
+"""What the page model learns from: pages with gold text, and lines of pages that were labelled by reading."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.assemble import normalise
+from cleaner.errors import InputError
+from cleaner.extract.html import WalkedPage, walk_page
+from cleaner.extract.metadata import read_metadata
+from cleaner.labels import BODY, LABEL_INDEX, TITLE
+from cleaner.learn.align import align
+from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow, read_rows
+from cleaner.learn.evaluate import shingle_counts
+from cleaner.learn.pages import MIN_CHOICE_F1
+from cleaner.types import Metadata
+
+UNREAD = -2
+"""Label of a line of which nothing is known."""
+
+_DEBATABLE_WEIGHT, _SURE_WEIGHT = 0.3, 1.5
+_LIKE_TITLE = 0.5
+_MIN_TITLE_CHARS, _MAX_TITLE_CHARS = 8, 400
+_NO_PAGE = frozenset({"no_article", "unusable"})
+
+
+@dataclass(frozen=True)
+class LineLabel:
+    """What a reader said of a line. digest: of the line's text, so that a label never lands on another line."""
+
+    line: int
+    digest: str
+    label: str
+    is_sure: bool
+
+
+@dataclass(frozen=True)
+class ReadLabels:
+    """Lines labelled by reading, by page; and pages whose gold or text is of no use, with the verdict."""
+
+    lines: Mapping[str, Sequence[LineLabel]] = field(default_factory=dict)
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LabelledPage:
+    """A page with what is known of its lines.
+
+    labels: int64, shape (n_lines,): index into LABELS, UNKNOWN_DEBRIS or UNREAD. The page's headline and its copies are
+    TITLE; a standfirst counts as BODY here, as it belongs into the text. weights: float32, shape (n_lines,), how far
+    each label is trusted. is_whole: whether all lines have a label. body: the gold text, where there is one.
+    """
+
+    id: str
+    walked: WalkedPage
+    metadata: Metadata
+    labels: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float32]
+    site: str
+    lang: str | None
+    source: str
+    body: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.body is not None
+
+
+def digest_line(text: str) -> str:
+    """Six hexadecimal digits that stand for a line; too few to tell which text it was."""
+    return hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()[:6]
+
+
+def read_line_labels(path: Path) -> ReadLabels:
+    """Labels from a table of ``id, line, digest, label, sure`` with a head line, by tabs. Raises InputError.
+
+    A row without a line number is about its whole page: ``no_article`` or ``unusable``.
+    """
+    lines: dict[str, list[LineLabel]] = {}
+    verdicts: dict[str, str] = {}
+    for number, row in enumerate(read_rows(path)):
+        cells = row.decode("utf-8").rstrip("\r\n").split("\t")
+        if number == 0:
+            continue
+        try:
+            page, line, digest, label, sure = cells
+            if not line:
+                verdicts[page] = label
+                continue
+            if label not in LABEL_INDEX:
+                raise ValueError(f"unknown class {label!r}")
+            lines.setdefault(page, []).append(LineLabel(int(line), digest, label, sure == "1"))
+        except ValueError as error:
+            raise InputError(f"{path}, row {number}: {error}") from None
+    return ReadLabels(lines, verdicts)
+
+
+def read_labelled_pages(
+    path: Path, split: str, suspects: Collection[str], read: ReadLabels
+) -> tuple[list[LabelledPage], list[BadRow]]:
+    """The pages of a JSON Lines file of which anything is known, and those that were left out, with the reason."""
+    pages: list[LabelledPage] = []
+    skipped: list[BadRow] = []
+    for row, record in _records(path):
+        if isinstance(record, str):
+            skipped.append(BadRow(str(path), row, record))
+            continue
+        if record.get("split", "train") != split:
+            continue
+        page = label_page(record, suspects, read)
+        if isinstance(page, str):
+            skipped.append(BadRow(str(path), row, page))
+        else:
+            pages.append(page)
+    return pages, skipped
+
+
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    import orjson
+
+    for row, line in enumerate(read_rows(path)):
+        try:
+            record = orjson.loads(line)
+        except ValueError as error:
+            yield row, f"not JSON: {error}"
+            continue
+        yield row, record if isinstance(record, dict) and record.get("html") else "no html"
+
+
+def label_page(record: Mapping[str, Any], suspects: Collection[str], read: ReadLabels) -> LabelledPage | str:
+    """The page with its labels, or why it is of no use."""
+    import turbohtml
+
+    page_id = str(record.get("id", ""))
+    if read.verdicts.get(page_id) in _NO_PAGE:
+        return "no article, or of no use, by reading"
+    document = turbohtml.parse(record["html"], positions=False)
+    walked, metadata = walk_page(document), read_metadata(document)
+    n_lines = len(walked.texts)
+    if not n_lines:
+        return "no text"
+    labels = np.full(n_lines, UNREAD, dtype=np.int64)
+    weights = np.ones(n_lines, dtype=np.float32)
+    # Of a page with doubtful gold only those lines count that somebody has read.
+    body = None if record.get("gold_suspect") or page_id in suspects else record.get("body")
+    titles = _Titles(metadata, record)
+    if body:
+        _label_by_gold(labels, walked.texts, str(body), titles)
+        if (labels == UNREAD).all():
+            return "its lines do not make up its gold"
+    else:
+        _label_by_segments(labels, walked.texts, record)
+    for entry in read.lines.get(page_id, ()):
+        if entry.line < n_lines and digest_line(walked.texts[entry.line]) == entry.digest:
+            is_standfirst = entry.label == "title" and not titles.are_said_by(walked.texts[entry.line])
+            labels[entry.line] = BODY if is_standfirst else LABEL_INDEX[entry.label]
+            weights[entry.line] = _SURE_WEIGHT if entry.is_sure else _DEBATABLE_WEIGHT
+    if (labels == UNREAD).all():
+        return "nothing is known of its lines"
+    return LabelledPage(
+        page_id,
+        walked,
+        metadata,
+        labels,
+        weights,
+        str(record.get("domain") or record.get("host") or page_id),
+        record.get("lang"),
+        str(record.get("source", "")),
+        str(body) if body else None,
+    )
+
+
+def _label_by_gold(labels: npt.NDArray[np.int64], texts: Sequence[str], body: str, titles: _Titles) -> None:
+    """BODY where the gold has the line, TITLE for headlines that it has not; all UNREAD where they do not fit."""
+    shown = texts[: 2 * MAX_PAGE_LINES]
+    gold = "\n".join(row.strip() for row in body.split("\n") if row.strip())
+    keep = align(shown, gold).keep
+    found, surplus, missing = shingle_counts(gold, "\n".join(t for t, kept in zip(shown, keep, strict=True) if kept))
+    if not found or 2 * found < MIN_CHOICE_F1 * (2 * found + surplus + missing):
+        return
+    for line, text in enumerate(shown):
+        labels[line] = BODY if keep[line] else TITLE if titles.are_said_by(text) else UNKNOWN_DEBRIS
+
+
+def _label_by_segments(labels: npt.NDArray[np.int64], texts: Sequence[str], record: Mapping[str, Any]) -> None:
+    """Labels for lines that hold a segment which the text must have, or must not have."""
+    for name, label in (("with_segments", BODY), ("without_segments", UNKNOWN_DEBRIS)):
+        for segment in record.get(name) or ():
+            wanted = " ".join(str(segment).split())
+            if not wanted:
+                continue
+            lines = [line for line, text in enumerate(texts) if wanted in text]
+            if label == BODY:
+                # A sentence that stands twice is the article's own where it stands in the longer line.
+                lines = sorted(lines, key=lambda line: -len(texts[line]))[:1]
+            labels[lines] = label
+
+
+class _Titles:
+    """The headlines of a page, for comparison with lines."""
+
+    def __init__(self, metadata: Metadata, record: Mapping[str, Any]) -> None:
+        declared = [*metadata.titles, metadata.head_title, record.get("title"), *(record.get("headlines") or ())]
+        self._titles = [set(normalise(title).split()) for title in declared if title]
+
+    def are_said_by(self, text: str) -> bool:
+        """Whether a line is one of the headlines, or nearly so."""
+        # A shorter line with the words of a title is the name of a site or of a section.
+        words = set(normalise(text).split()) if _MIN_TITLE_CHARS <= len(text) < _MAX_TITLE_CHARS else set()
+        return bool(words) and any(
+            len(words & title) > _LIKE_TITLE * len(words | title) for title in self._titles if title
+        )

@@ -1,0 +1,201 @@
+"""The page model at run time: lines of pages in HTML to probabilities of their classes.
+
+Two linear stages (words of the tags around a line; 4-grams of its head), then small nets over their scores, the line's
+place in the tree, and what the stage over tags says of the lines beside it, in its containers and of its look. As in
+the model of plain text all sums are over whole numbers, so that a line gets the same score in any batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.features.chars import CharTables
+from cleaner.features.dom import Trees, line_groups, stack_columns
+from cleaner.features.ngrams import HASH_BITS, Bag
+from cleaner.features.pages import PAGE_DENSE_NAMES, PageBatch, PageFeatures, page_features
+from cleaner.features.shape import FloatArray
+from cleaner.model.line_model import (
+    MAX_STEPS,
+    N_LABELS,
+    STAGE_ONE_NAMES,
+    GramWeights,
+    Net,
+    exponentials,
+    standardise,
+    sum_logits,
+)
+
+IntArray = npt.NDArray[np.int64]
+
+GRAM_BITS = 16
+ROLES = ("own", "around", "path", "inline")
+"""Where a word of tags and attributes stands: on a line's container, the one around it, any on its path, within it."""
+
+_LOGIT_STEPS, _MAX_LOGIT = 64, 8
+_PROBABILITY = 1024  # probabilities are counted in so many parts
+# Lines of pages scored together: features of more no longer fit the processor's second cache.
+BLOCK_LINES = 2000
+_PATH_OFFSETS = (-3, -2, -1, 1, 2, 3)
+_GRAM_OFFSETS = (-2, -1, 1, 2)
+_N_SUBTREES = 4
+_MEANS = ("container", "around", "look", "siblings", "cousins", "page")
+_MAX_MASS = 400  # a long paragraph counts no more than this in a mean
+
+PATH_NAMES: tuple[str, ...] = (
+    "tags",
+    *(f"tags_at_{offset}" for offset in _PATH_OFFSETS),
+    *(f"tags_of_{name}" for name in _MEANS),
+    *(f"tags_of_{name}_by_mass" for name in _MEANS),
+    *(f"tags_of_subtree_{level}_up" for level in range(_N_SUBTREES)),
+)
+GRAM_NAMES: tuple[str, ...] = (*STAGE_ONE_NAMES, *(f"words_like_debris_at_{offset}" for offset in _GRAM_OFFSETS))
+PAGE_INPUT_NAMES: tuple[str, ...] = (*PAGE_DENSE_NAMES, *PATH_NAMES, *GRAM_NAMES, "hint")
+N_PAGE_INPUTS = len(PAGE_INPUT_NAMES)
+
+_SIGMOID = np.rint(
+    _PROBABILITY / (1 + np.exp(-np.arange(-_MAX_LOGIT * _LOGIT_STEPS, _MAX_LOGIT * _LOGIT_STEPS + 1) / _LOGIT_STEPS))
+).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class PathWeights:
+    """The stage over tags. weights: int8, shape (2^16, 4), columns as in ROLES. scales: float32, shape (4,). bias."""
+
+    weights: npt.NDArray[np.int8]
+    scales: FloatArray
+    bias: np.float32
+
+    def steps(self, looks: Bag, inline: Bag, trees: Trees) -> IntArray:
+        """Logits of each line for being article text, in 64ths within ±8; int64, shape (n_lines,)."""
+        by_look = self._sums(looks)[trees.looks]
+        on_path = by_look[:, 2].copy()
+        for level in trees.levels:
+            on_path[level] += on_path[trees.parents[level]]
+        own = trees.containers
+        sums = (
+            by_look[own, 0],
+            by_look[trees.parents[own], 1],
+            on_path[own],
+            self._sums(inline)[:, 3],
+        )
+        logits = np.full(len(own), self.bias, dtype=np.float32)
+        for role, scale in zip(sums, self.scales, strict=True):
+            logits += role.astype(np.float32) * scale
+        limit = _MAX_LOGIT * _LOGIT_STEPS
+        return np.clip(np.rint(logits * np.float32(_LOGIT_STEPS)), -limit, limit).astype(np.int64)
+
+    def _sums(self, bag: Bag) -> IntArray:
+        running = np.zeros((len(bag.buckets) + 1, len(ROLES)), dtype=np.int64)
+        np.cumsum(self.weights.take(bag.buckets, axis=0), axis=0, dtype=np.int64, out=running[1:])
+        return running[bag.starts[1:]] - running[bag.starts[:-1]]
+
+
+@dataclass(frozen=True)
+class PageModel:
+    """Lines of pages to probabilities of their classes; see the module. centers, factors: float32, (n_inputs - 1,)."""
+
+    tables: CharTables
+    paths: PathWeights
+    grams: GramWeights
+    centers: FloatArray
+    factors: FloatArray
+    nets: tuple[Net, ...]
+
+    def exponentials(self, batch: PageBatch, evidence: npt.NDArray[np.int8] | None = None) -> IntArray:
+        """For each line and class a whole number in proportion to its probability; int64, shape (n_lines, 13).
+
+        evidence: int8, shape (n_lines,), the user's word on each line (`cleaner.features.hints`).
+        """
+        parts = []
+        first = 0
+        for block in _split_pages(batch):
+            n_lines = int(block.page_starts[-1])
+            if n_lines:
+                part = None if evidence is None else evidence[first : first + n_lines]
+                parts.append(exponentials(sum_logits(self.nets, self.inputs(block, part))))
+            first += n_lines
+        return np.concatenate(parts) if parts else np.zeros((0, N_LABELS), dtype=np.int64)
+
+    def inputs(self, batch: PageBatch, evidence: npt.NDArray[np.int8] | None = None) -> FloatArray:
+        """What the nets see of each line: float32 that hold integers, shape (n_lines, N_PAGE_INPUTS)."""
+        features = page_features(batch, self.tables)
+        steps = self.paths.steps(features.looks, features.inline, features.trees)
+        raw = join_inputs(features, steps, self.grams.score(fewer_buckets(features.grams)))
+        standardise(raw[:, :-1], self.centers, self.factors)
+        if evidence is not None:
+            raw[:, -1] = evidence * np.float32(MAX_STEPS)
+        return raw
+
+
+def fewer_buckets(bag: Bag) -> Bag:
+    """The bag over 2^16 buckets."""
+    return replace(bag, buckets=bag.buckets >> (HASH_BITS - GRAM_BITS))
+
+
+def join_inputs(features: PageFeatures, steps: IntArray, words: FloatArray) -> FloatArray:
+    """All inputs before they are standardised, the hint 0; float32, shape (n_lines, N_PAGE_INPUTS).
+
+    steps: of `PathWeights.steps`. words: logits of the stage over 4-grams, shape (n_lines, 14).
+    """
+    trees = features.trees
+    page = trees.line_pages
+    place = np.arange(len(steps)) - trees.page_starts[:-1][page]
+    sizes = np.diff(trees.page_starts)[page]
+    logits = steps.astype(np.float32) / np.float32(_LOGIT_STEPS)
+    columns = [
+        logits,
+        *_beside(logits, _PATH_OFFSETS, place, sizes),
+        *_path_means(steps, features, page),
+    ]
+    columns += [*words.T, *_beside(words[:, -1], _GRAM_OFFSETS, place, sizes), np.zeros(len(steps))]
+    return np.concatenate([*features.parts, stack_columns(columns, len(steps))], axis=1)
+
+
+def _beside(values: FloatArray, offsets: Sequence[int], place: IntArray, sizes: IntArray) -> list[FloatArray]:
+    """The values of each line's neighbours, 0 beyond the page's edge."""
+    return [
+        np.where((place + offset >= 0) & (place + offset < sizes), np.roll(values, -offset), np.float32(0))
+        for offset in offsets
+    ]
+
+
+def _path_means(steps: IntArray, features: PageFeatures, page: IntArray) -> list[FloatArray]:
+    """Mean probability by tags over the lines that a line belongs with, plainly, by mass, and over subtrees."""
+    trees = features.trees
+    shares = _SIGMOID[steps + _MAX_LOGIT * _LOGIT_STEPS]
+    mass = np.minimum(features.masses.mass, _MAX_MASS) + 5
+    own = trees.containers
+    groups = (own, trees.parents[own], *line_groups(trees), page)
+
+    def mean(group: IntArray, weights: IntArray) -> FloatArray:
+        # Sums of whole numbers below 2^53 are exact in doubles, in any order.
+        wholes = np.bincount(group, weights=weights)
+        return (np.bincount(group, weights=shares * weights) / np.maximum(wholes, 1))[group].astype(np.float32)
+
+    ones = np.ones(len(steps), dtype=np.int64)
+    columns = [mean(group, ones) for group in groups] + [mean(group, mass) for group in groups]
+    running = np.concatenate([[0], np.cumsum(shares * mass)])
+    masses = np.concatenate([[0], np.cumsum(mass)])
+    container = own
+    for _ in range(_N_SUBTREES):
+        first, end = trees.first_lines[container], trees.end_lines[container]
+        columns.append(((running[end] - running[first]) / (masses[end] - masses[first])).astype(np.float32))
+        parent = trees.parents[container]
+        container = np.where(trees.depths[parent] > 0, parent, container)
+    return columns
+
+
+def _split_pages(batch: PageBatch) -> list[PageBatch]:
+    """Runs of whole pages of about BLOCK_LINES lines."""
+    blocks, first, n_lines = [], 0, 0
+    for number, page in enumerate(batch.walked):
+        if n_lines and n_lines + len(page.texts) > BLOCK_LINES:
+            blocks.append(PageBatch(batch.walked[first:number], batch.metadata[first:number]))
+            first, n_lines = number, 0
+        n_lines += len(page.texts)
+    blocks.append(PageBatch(batch.walked[first:], batch.metadata[first:]))
+    return blocks
