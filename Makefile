@@ -5,6 +5,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$name && break; done)
 CORPORA ?= ../shared
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
@@ -14,7 +15,7 @@ EDITABLE := --no-build-isolation --editable
 PINS := pyproject.toml requirements/lock.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format chromium check-all models bench bench-quality bench-speed lock dist clean
+.PHONY: help demo test lint format chromium check-all models bench bench-quality bench-pages bench-speed lock dist clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -68,6 +69,7 @@ check-all: .venv/.all chromium lint ## install every extra and tool, run every t
 	PYTHONPATH=tests $(PY) -m pytest -q -rfEs -p no_skips $(PYTEST_ARGS)
 
 MODEL ?= news-1
+PAGE_MODEL ?= pages-1
 # Those whose gold follows our convention of what belongs to an article. Left out: canola (comments in, headings out),
 # readability (made by an algorithm, a third of it lorem ipsum), pankaj and postlight (widgets in), and pages that are
 # no articles. The price of a mixed convention was .010 of F1.
@@ -81,10 +83,25 @@ models: .venv/.test ## train the shipped model again; CORPORA=FOLDER holds label
 		--examples data/lines.jsonl -o models/$(MODEL)
 	$(BIN)/cleaner models verify models/$(MODEL)
 
-bench: bench-quality bench-speed ## both benchmarks; they write bench/RESULTS.md
+# Beside those above: gold by selectors, and pages whose doubtful lines were labelled by reading.
+LINE_SOURCES := $(PAGE_SOURCES) postlight trafilatura-eval unlabelled
+
+page-models: .venv/.test ## train the shipped page model again; CORPORA=FOLDER holds corpora/
+	@test -d "$(CORPORA)/corpora" || { echo "$(CORPORA): no corpora/ in it; name the folder: make page-models CORPORA=FOLDER" >&2; exit 1; }
+	$(BIN)/cleaner train-pages \
+		$(foreach source,$(LINE_SOURCES),--pages "$(CORPORA)/corpora/pages-$(source).jsonl.zst") \
+		--suspects "$(CORPORA)/corpora/gold_checked.tsv" --suspects data/labels/suspects.tsv \
+		--line-labels data/labels/pages.tsv --licences data/licences.tsv --examples data/pages.jsonl \
+		--processes 2 -o models/$(PAGE_MODEL)
+	$(BIN)/cleaner models verify models/$(PAGE_MODEL)
+
+bench: bench-quality bench-pages bench-speed ## both benchmarks; they write bench/RESULTS.md
 
 bench-quality: .venv/.all
 	$(PY) bench/quality.py --corpora "$(CORPORA)"
+
+bench-pages: .venv/.all ## articles out of HTML, beside other extractors; BENCH_ARGS='--sources aed --limit 20'
+	$(PY) bench/pages.py --corpora "$(CORPORA)" $(BENCH_ARGS)
 
 bench-speed: .venv/.all
 	$(PY) bench/speed.py --corpora "$(CORPORA)"

@@ -1,10 +1,9 @@
-"""What is measured on: labelled documents, pages with gold text, and one fixed way from page to plain text."""
+"""What is measured on: labelled documents, and pages with gold text."""
 
 from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench._page_text import page_text as page_text
 from cleaner.labels import LABEL_INDEX
+from cleaner.learn.pages import read_suspects
 
 GOLD_SOURCES = ("aed", "irdata", "daniel", "fundus-tests", "turing", "wcxb", "xmu", "crf", "magichtml")
 """Sources of pages whose gold is the full body of an article, in the order of the tables."""
@@ -21,8 +22,14 @@ GOLD_SOURCES = ("aed", "irdata", "daniel", "fundus-tests", "turing", "wcxb", "xm
 SEGMENT_SOURCE = "trafilatura-eval"
 """Its gold is a few segments that must be in the text and a few that must not."""
 
-BAD_GOLD = frozenset({"gold_wrong", "gold_cut", "gold_extra", "page_lacks", "no_article"})
-"""Verdicts of gold_checked.tsv that say that the gold, not an extractor, is at fault."""
+NEWS_SOURCES = ("aed", "fundus-tests", "irdata", "turing", "daniel")
+"""Those of news sites whose gold was made or checked by people."""
+
+BODY_SOURCES = (
+    *NEWS_SOURCES, "wcxb", "xmu", "magichtml", "zhhand", "crf", "cleanportal", "ftr", "canola", "pankaj", "postlight",
+    "readability",
+)  # fmt: skip
+"""Every source of pages with a gold body, also those that draw the border of an article elsewhere than we do."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class LabelledDocument:
 
 @dataclass(frozen=True)
 class GoldPage:
-    """A page and what should come out of it; marked: a reader found its gold at fault (BAD_GOLD)."""
+    """A page and what should come out of it; marked: its gold is suspect, or a reader found it at fault."""
 
     id: str
     source: str
@@ -101,32 +108,38 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, io.TextIOWrapper(stream, encoding="utf-8"))
 
 
-def read_marked(path: Path) -> frozenset[str]:
-    """Ids of the pages whose gold was read and found at fault; empty where the file is not there."""
-    if not path.exists():
-        return frozenset()
-    rows = (line.rstrip("\n").split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:])
-    return frozenset(row[0] for row in rows if row[-1] in BAD_GOLD)
+def read_marked(*paths: Path) -> frozenset[str]:
+    """Ids of the pages whose gold was read and found at fault; a table that is not there names none."""
+    return frozenset().union(*(read_suspects(path) for path in paths if path.exists()))
 
 
 def read_pages(
-    corpora: Path, sources: Iterable[str], split: str = "dev", per_source: int | None = None
+    corpora: Path,
+    sources: Iterable[str],
+    split: str = "dev",
+    per_source: int | None = None,
+    suspects: Iterable[Path] = (),
+    with_suspect: bool = False,
 ) -> list[GoldPage]:
-    """Pages of a split from ``pages-SOURCE.jsonl.zst``, at most ``per_source`` each; gold_suspect ones are left out.
+    """Pages of a split from ``pages-SOURCE.jsonl.zst``, at most ``per_source`` each.
 
-    Raises FileNotFoundError for a source that is not there.
+    suspects: tables like gold_checked.tsv, beside that one, of pages to be marked. with_suspect: gold_suspect pages
+    come too, marked; else they are left out. Raises FileNotFoundError for a source that is not there.
     """
-    marked = read_marked(corpora / "gold_checked.tsv")
+    marked = read_marked(corpora / "gold_checked.tsv", *suspects)
     pages: list[GoldPage] = []
     for source in sources:
         records = [
             record
             for record in read_records(corpora / f"pages-{source}.jsonl.zst")
-            if record.get("split") == split and not record.get("gold_suspect")
+            if record.get("split") == split and (with_suspect or not record.get("gold_suspect"))
         ]
         # Spread over the file: neighbours are often of one site.
         step = -(-len(records) // per_source) if per_source else 1
-        pages += [_gold_page(record, record["id"] in marked) for record in records[::step]]
+        pages += [
+            _gold_page(record, bool(record.get("gold_suspect")) or record["id"] in marked)
+            for record in records[:: max(step, 1)]
+        ]
     return pages
 
 
@@ -157,54 +170,3 @@ def read_page_sites(corpora: Path, page_ids: Iterable[str]) -> dict[str, str]:
                 wanted.discard(record["id"])
                 sites[record["id"]] = record.get("domain") or site_of(record.get("host")) or record["id"]
     return sites
-
-
-# --- from page to plain text ----------------------------------------------------------------------------------------
-
-_UNSEEN = frozenset({"head", "script", "style", "noscript", "template"})
-_BLOCKS = frozenset({
-    "address", "article", "aside", "blockquote", "body", "br", "button", "caption", "center", "dd", "details",
-    "dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "frameset", "h1", "h2",
-    "h3", "h4", "h5", "h6", "header", "hr", "html", "iframe", "legend", "li", "main", "menu", "nav", "ol", "option",
-    "p", "pre", "section", "select", "summary", "table", "tbody", "td", "textarea", "tfoot", "th", "thead", "tr",
-    "ul", "video",
-})  # fmt: skip
-_SPACE = re.compile(r"\s+")
-
-
-def page_text(html: str) -> str:
-    """All text of a page, one line for each block or part of it between ``<br>``, white space collapsed.
-
-    Fixed, so that figures stay comparable: what hides behind style sheets or scripts counts as visible. Walks
-    without recursion: pages nest as deep as they like.
-    """
-    import turbohtml
-
-    lines: list[str] = []
-    pieces: list[str] = []
-
-    def end_line() -> None:
-        line = _SPACE.sub(" ", "".join(pieces)).strip()
-        if line:
-            lines.append(line)
-        pieces.clear()
-
-    # None on the stack marks the end of a block.
-    stack: list[Any] = [turbohtml.parse(html)]
-    while stack:
-        node = stack.pop()
-        if node is None:
-            end_line()
-        elif isinstance(node, turbohtml.Text):
-            pieces.append(node.data)
-        elif isinstance(node, turbohtml.Element):
-            if node.tag in _UNSEEN:
-                continue
-            if node.tag in _BLOCKS:
-                end_line()
-                stack.append(None)
-            stack.extend(reversed(node.children))
-        elif isinstance(node, turbohtml.Document):
-            stack.extend(reversed(node.children))
-    end_line()
-    return "\n".join(lines)

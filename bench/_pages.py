@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from bench import _data, _report, _score
 from bench._data import GoldPage
+from bench._page_scores import segment_counts, segments_table
 from bench._peers import PEERS, RESIDUE_PEER, Peer
 from bench._rules import RULES, keep_by
-from bench._score import Counts, Interval
-from bench._setting import Setting, clean_pages
+from bench._score import Counts
+from bench._setting import Setting, clean_texts
 from cleaner import Cleaner, Page
 from cleaner.learn.evaluate import shingle_counts
 from cleaner.options import Extractor
@@ -85,27 +86,15 @@ def _differences_table(pages: PageSet, systems: Mapping[str, Counts], first: str
             _score.difference(systems[first][chosen], systems[other][chosen], pages.sites(chosen), n_resamples)
             for other in others
         ]
-        rows.append([name, *map(_gap_cell, gaps)])
+        rows.append([name, *map(_report.gap, gaps)])
     return _report.table(["source", *others], rows)
-
-
-def _gap_cell(gap: Interval) -> str:
-    mark = "**" if gap.is_clear else ""
-    sign = "+" if gap.value >= 0 else ""
-    return f"{mark}{sign}{_report.share(gap.value)}{mark} [{_report.share(gap.low)}, {_report.share(gap.high)}]"
-
-
-def _clean_all(cleaner: Cleaner, pages: Iterable[Page]) -> tuple[list[str], int]:
-    """The clean text of each page, "" for a rejected one, and how many were rejected."""
-    outcomes = list(clean_pages(cleaner, pages))
-    return [article.text if article else "" for article in outcomes], sum(article is None for article in outcomes)
 
 
 def full_page_text(setting: Setting) -> str:
     """The section on pages as plain text, menus and all."""
     pages = _read_gold_pages(setting)
     texts = [_data.page_text(page.html) for page in pages.pages]
-    ours, n_rejected = _clean_all(setting.cleaner(), [Page(text) for text in texts])
+    ours, n_rejected = clean_texts(setting.cleaner(), [Page(text) for text in texts])
     systems = {"ours": pages.counts(ours), "all text": pages.counts(texts)}
     for name, keeps in RULES.items():
         systems[name] = pages.counts([keep_by(keeps, text) for text in texts])
@@ -129,7 +118,7 @@ def pages_in_html(setting: Setting) -> str:
 
     def add(name: str, give: Callable[[Sequence[GoldPage]], list[str]]) -> None:
         systems[name] = pages.counts(give(pages.pages))
-        segments[name] = _segment_counts(segment_pages, give(segment_pages))
+        segments[name] = segment_counts(segment_pages, give(segment_pages))
 
     default = setting.cleaner().options.extractor
     first = f"ours ({default})"
@@ -153,7 +142,7 @@ def pages_in_html(setting: Setting) -> str:
             _differences_table(pages, systems, first, setting.n_resamples),
             f"Segments of {_data.SEGMENT_SOURCE}: 2tp/(2tp+fp+fn) over segments that must be in the text and that "
             "must not:",
-            _segments_table(segment_pages, segments, first, setting.n_resamples),
+            segments_table(segment_pages, segments, setting.n_resamples),
             *notes,
         ]
     )
@@ -161,32 +150,12 @@ def pages_in_html(setting: Setting) -> str:
 
 def _cleaned_html(cleaner: Cleaner, notes: list[str]) -> Callable[[Sequence[GoldPage]], list[str]]:
     def give(pages: Sequence[GoldPage]) -> list[str]:
-        texts, n_rejected = _clean_all(cleaner, [Page(page.html, "html", url=page.url) for page in pages])
+        texts, n_rejected = clean_texts(cleaner, [Page(page.html, "html", url=page.url) for page in pages])
         if n_rejected:
             notes.append(f"ours ({cleaner.options.extractor}) rejected {n_rejected} pages, which count as empty.")
         return texts
 
     return give
-
-
-def _segment_counts(pages: Sequence[GoldPage], texts: Sequence[str]) -> Counts:
-    counts = [
-        _score.segment_counts(text, page.with_segments, page.without_segments)
-        for page, text in zip(pages, texts, strict=True)
-    ]
-    return np.array(counts, dtype=np.float64).reshape(-1, 3)
-
-
-def _segments_table(pages: Sequence[GoldPage], systems: Mapping[str, Counts], first: str, n_resamples: int) -> str:
-    sites = [page.site for page in pages]
-    rows = []
-    for name, counts in systems.items():
-        precision, recall, _ = _score.page_prf(counts)
-        interval = _score.page_f1(counts, sites, n_resamples)
-        gap = "" if name == first else _gap_cell(_score.difference(systems[first], counts, sites, n_resamples))
-        f1 = f"{_report.share(interval.value)} [{_report.share(interval.low)}, {_report.share(interval.high)}]"
-        rows.append([name, f1, _report.share(precision), _report.share(recall), gap])
-    return _report.table(["", f"F1 ({len(pages)} pages)", "precision", "recall", f"{first} less this"], rows)
 
 
 def scraped_residue(setting: Setting) -> str:
@@ -211,7 +180,7 @@ def scraped_residue(setting: Setting) -> str:
 
 def _residue_rows(pages: PageSet, peer: Peer, cleaner: Cleaner, n_resamples: int) -> list[list[str]]:
     left = peer.texts(pages.pages)
-    after, _ = _clean_all(cleaner, [Page(text) for text in left])
+    after, _ = clean_texts(cleaner, [Page(text) for text in left])
     before_counts, after_counts = pages.counts(left), pages.counts(after)
     rows = []
     for name, chosen in pages.rows.items():
@@ -221,5 +190,7 @@ def _residue_rows(pages: PageSet, peer: Peer, cleaner: Cleaner, n_resamples: int
         sites = pages.sites(chosen)
         before, cleaned = _score.page_prf(before_counts[chosen])[2], _score.page_prf(after_counts[chosen])[2]
         gain = _score.difference(after_counts[chosen], before_counts[chosen], sites, n_resamples)
-        rows.append([peer.name, name, str(len(chosen)), _report.share(before), _report.share(cleaned), _gap_cell(gain)])
+        rows.append(
+            [peer.name, name, str(len(chosen)), _report.share(before), _report.share(cleaned), _report.gap(gain)]
+        )
     return rows

@@ -1,4 +1,4 @@
-"""Other extractors, each as one function from a page to its text, and a cache of what they gave.
+"""Other extractors, each as one function from a page to its text.
 
 Each gets the page as text and its language, and hands back "" where it gives nothing or fails; failures are counted.
 All at once: ``pip install trafilatura justext lxml_html_clean readability-lxml resiliparse "newspaper4k[zh,ja,th]"
@@ -7,85 +7,49 @@ boilerpy3 turbohtml`` (with a pip of 2024 or later: the one that ships with Pyth
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
+import time
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module, metadata
-from pathlib import Path
 from typing import Any
 
-from bench._data import GoldPage, page_text
-
-CACHE = Path(__file__).parent / ".cache"
-# A peer called in another way, or another way from page to text, is another peer to the cache.
-_RECIPE = hashlib.sha256(
-    b"".join((Path(__file__).parent / name).read_bytes() for name in ("_peers.py", "_data.py"))
-).hexdigest()[:8]
+from bench._data import GoldPage
+from bench._page_text import page_text
+from bench._system import System
 
 
 @dataclass
-class Peer:
-    """name: as in the tables. distribution: what pip calls it. extract: html and language code to text."""
+class Peer(System):
+    """One that runs in this process. extract: html and language code to text."""
 
-    name: str
-    distribution: str
     extract: Callable[[str, str], str]
-    failures: set[str] = field(default_factory=set)
+
+    @property
+    def recipe(self) -> tuple[str, ...]:
+        return "_peers.py", "_page_text.py"
 
     @property
     def version(self) -> str | None:
-        """Its installed version, None where it is not installed."""
         try:
             return metadata.version(self.distribution)
         except metadata.PackageNotFoundError:
             return None
 
-    def texts(self, pages: Iterable[GoldPage], cache: Path | None = CACHE) -> list[str]:
-        """What it gives for each page; kept under ``cache`` by its version, this code and the page's id."""
-        path = cache / f"{self.name.replace(' ', '-')}-{self.version}-{_RECIPE}.jsonl" if cache else None
-        known = _read_cache(path)
-        found = []
-        new: list[tuple[str, str | None]] = []
-        for page in pages:
-            if page.id not in known:
-                known[page.id] = self._try(page.html, page.lang)
-                new.append((page.id, known[page.id]))
-            text = known[page.id]
-            if text is None:
-                self.failures.add(page.id)
-            found.append(text or "")
-        if path and new:
-            _append_cache(path, new)
-        return found
-
-    def _try(self, html: str, lang: str) -> str | None:
+    def run(self, page: GoldPage) -> tuple[str | None, float]:
         logging.disable(logging.CRITICAL)  # boilerpy3 logs a traceback for each page it cannot read
+        text = None
+        begun = time.process_time()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return self.extract(html, lang)
+                text = self.extract(page.html, page.lang)
         except Exception:  # whatever a peer raises on a page, the page counts as one without text
-            return None
+            pass
         finally:
             logging.disable(logging.NOTSET)
-
-
-def _read_cache(path: Path | None) -> dict[str, str | None]:
-    if path is None or not path.exists():
-        return {}
-    with path.open(encoding="utf-8") as file:
-        return dict(map(json.loads, file))
-
-
-def _append_cache(path: Path, entries: Iterable[tuple[str, str | None]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The pages' texts belong to their publishers: they go into no repository.
-    (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(entry) + "\n" for entry in entries)
+        return text, time.process_time() - begun
 
 
 # --- the peers ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import re
 from collections.abc import Mapping, Sequence
@@ -9,8 +10,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from bench._score import Interval
+
 RESULTS = Path(__file__).parent / "RESULTS.md"
-_TITLE = "# Results\n\nWritten by `bench/quality.py` and `bench/speed.py`; see there for what each figure means.\n"
+_TITLE = (
+    "# Results\n\nWritten by `bench/quality.py`, `bench/pages.py` and `bench/speed.py`; see there for what each figure "
+    "means.\n"
+)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -38,6 +44,23 @@ def figure(entry: Mapping[str, Any] | None, as_percent: bool = False) -> str:
     if as_percent:
         return f"{percent(entry['value'])} [{100 * entry['low']:.2f}, {100 * entry['high']:.2f}]"
     return f"{share(entry['value'])} [{share(entry['low'])}, {share(entry['high'])}]"
+
+
+def ends(entry: Interval) -> str:
+    """`` [.790, .835]``, or nothing where the interval is not known."""
+    return "" if math.isnan(entry.low) else f" [{share(entry.low)}, {share(entry.high)}]"
+
+
+def with_interval(entry: Interval) -> str:
+    """``.812 [.790, .835]``"""
+    return share(entry.value) + ends(entry)
+
+
+def gap(entry: Interval) -> str:
+    """``**+.012** [.003, .020]`` for a difference; bold where its interval leaves 0 out."""
+    mark = "**" if entry.is_clear else ""
+    sign = "+" if entry.value >= 0 else ""
+    return f"{mark}{sign}{share(entry.value)}{mark}{ends(entry)}"
 
 
 def write_section(name: str, body: str, path: Path | None = None) -> None:

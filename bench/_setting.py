@@ -32,3 +32,9 @@ def clean_pages(cleaner: Cleaner, pages: Iterable[Page]) -> Iterator[Article | N
     """One article a page, None for a page that was rejected."""
     for outcome in cleaner.clean_many(pages):
         yield outcome if isinstance(outcome, Article) else None
+
+
+def clean_texts(cleaner: Cleaner, pages: Iterable[Page]) -> tuple[list[str], int]:
+    """The clean text of each page, "" for a rejected one, and how many were rejected."""
+    outcomes = list(clean_pages(cleaner, pages))
+    return [article.text if article else "" for article in outcomes], sum(article is None for article in outcomes)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from cleaner.labels import BODY, LABELS, OFFTOPIC, TITLE
+from cleaner.markdown.blocks import render_markdown
 from cleaner.types import Article, Judged, Page, PageLines, Removed, Verdict
 
 _WORD = re.compile(r"\w+")
@@ -98,11 +99,13 @@ def assemble(
     if annotated is not None:
         shown = list(range(len(labels)))
         text = annotated if page.kind == "text" else "\n\n".join(lines.texts)
+        body = shown
     else:
         repeats = _find_repeats(headline, kept, judged)
         shown = [number for number in kept if number not in repeats] if repeats else kept
         removed = _list_removed(judged, repeats)
-        text = join_lines([number for number in shown if number != headline] if headline is not None else shown, lines)
+        body = [number for number in shown if number != headline] if headline is not None else shown
+        text = join_lines(body, lines)
     scores = judged.scores
     quality = sum(1.0 - scores[number] for number in shown) / len(shown) if shown else 0.0
     return Article(
@@ -122,6 +125,7 @@ def assemble(
         date=metadata.date,
         encoding=encoding,
         extractor=lines.extractor,
+        markdown=render_markdown([lines.markup[number] for number in body]) if lines.markup is not None else None,
         extra=page.extra,
         n_replaced=n_replaced,
         judged=judged,
@@ -144,6 +148,11 @@ def _find_repeats(headline: int | None, kept: Sequence[int], judged: Judged) -> 
     if headline is None:
         return set()
     texts, labels = judged.page_lines.texts, judged.labels
+    if judged.page_lines.walked is not None:
+        # To the page model a standfirst is body; what it calls title is the headline or says the same in other words.
+        return {number for number in kept if labels[number] == TITLE and number != headline} | set(
+            _lines_saying(normalise(texts[headline]), (n for n in kept if n != headline), texts)
+        )
     words = normalise(texts[headline])
     if not words:
         return set()

@@ -11,7 +11,8 @@ from cleaner.errors import UsageError
 from cleaner.labels import KEPT, parse_keep
 
 Mode = Literal["balanced", "precision", "recall"]
-Extractor = Literal["trafilatura"]
+Extractor = Literal["lines", "trafilatura", "both"]
+MetadataDetail = Literal["fast", "full"]
 RemovedDetail = Literal["full", "labels", "none"]
 
 
@@ -22,7 +23,10 @@ class CleanOptions:
     mode: which of the model's thresholds decides. ``balanced`` loses at most .5 % of article lines,
         ``recall`` less and keeps more debris, ``precision`` drops more of both.
     keep: classes of lines that stay; any form that `cleaner.labels.parse_keep` reads.
-    extractor: how pages in HTML become lines.
+    extractor: how pages in HTML become lines. ``lines``: all visible lines, judged by the page model. ``trafilatura``:
+        what trafilatura chooses, judged as text. ``both``: as ``lines``, and trafilatura decides on doubtful ones.
+    metadata: ``fast`` reads what a page declares; ``full`` asks trafilatura for what is missing then.
+    markdown: also give each article in HTML as Markdown.
     removed: how much of each removed line the record out carries.
     annotate: remove nothing and report every line with its class and score instead.
     drop_like, keep_like: phrases of the user's own, seen as strong evidence for or against a line
@@ -34,7 +38,9 @@ class CleanOptions:
 
     mode: Mode = "balanced"
     keep: frozenset[str] = field(default=KEPT)
-    extractor: Extractor = "trafilatura"
+    extractor: Extractor = "lines"
+    metadata: MetadataDetail = "fast"
+    markdown: bool = False
     removed: RemovedDetail = "full"
     annotate: bool = False
     drop_like: tuple[str, ...] = ()
@@ -42,7 +48,12 @@ class CleanOptions:
     max_chars: int = 100_000_000
 
     def __post_init__(self) -> None:
-        for name, choices in (("mode", Mode), ("extractor", Extractor), ("removed", RemovedDetail)):
+        for name, choices in (
+            ("mode", Mode),
+            ("extractor", Extractor),
+            ("metadata", MetadataDetail),
+            ("removed", RemovedDetail),
+        ):
             value = getattr(self, name)
             if value not in get_args(choices):
                 raise UsageError(f"{name}={value!r} is not one of {', '.join(get_args(choices))}")
@@ -59,4 +70,5 @@ class CleanOptions:
     def hash(self) -> str:
         """Twelve hexadecimal digits that name everything here that can change a record out."""
         values = asdict(self) | {"keep": sorted(self.keep)}
+        del values["markdown"]  # no record out shows it
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from cleaner.extract.decode import decode, repair_surrogates, replace_surrogates
 from cleaner.extract.text import split_text
 from cleaner.features.hints import Hints
 from cleaner.labels import LABELS
-from cleaner.model.artefact import DEFAULT_MODEL, load_model
+from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, Verdicts, follow_witness, load_model
 from cleaner.options import CleanOptions
 from cleaner.record import page_from_record as page_from_record
 from cleaner.types import (
@@ -34,47 +35,73 @@ from cleaner.types import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from cleaner.features.pages import PageBatch
+    from cleaner.model.page_artefact import PageJudge
+
 # Scoring has a fixed cost a call that 500 to 4,000 lines share out; larger arrays leave the processor's cache.
 BATCH_LINES = 4096
+
+# Less text than this is no article: where the page model leaves no more, another opinion is asked for.
+MIN_ARTICLE_CHARS = 200
 
 Document = str | bytes | Page | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class _Extracted:
-    """A page with its lines. text: what the offsets of the lines count in, kept only where it is wanted."""
+    """A page with its lines. text: what the offsets of the lines count in, kept only where it is wanted.
+
+    html: of a page whose lines the page model judges, for a second opinion.
+    """
 
     page: Page
     lines: PageLines
     encoding: str | None
     n_replaced: int
     text: str | None
+    html: str | None = None
 
 
 class Cleaner:
     """Cleans documents with one model and one set of options.
 
-    model: name of a packaged model or path of a model folder. options: see `CleanOptions`; single options can be
-    given by keyword instead: ``Cleaner(mode="recall", keep="+caption")``.
+    model: name of a packaged model or path of a model folder, for plain text. page_model: likewise, for pages in HTML;
+    it is loaded with the first page. options: see `CleanOptions`; single options can be given by keyword instead:
+    ``Cleaner(mode="recall", keep="+caption")``.
 
-    Thread-safe: nothing here changes after construction. Pickles as the model's path and the options.
+    Thread-safe: a page model that is loaded twice is the same model. Pickles as the models' paths and the options.
     Raises ModelError for a model that is missing or altered, UsageError for an option that cannot work.
     """
 
     def __init__(
-        self, model: str | Path = DEFAULT_MODEL, options: CleanOptions | None = None, **single_options: Any
+        self,
+        model: str | Path = DEFAULT_MODEL,
+        options: CleanOptions | None = None,
+        *,
+        page_model: str | Path = DEFAULT_PAGE_MODEL,
+        **single_options: Any,
     ) -> None:
         try:
             self.options = replace(options or CleanOptions(), **single_options)
         except TypeError as error:
             raise UsageError(str(error)) from None
         self._model = load_model(model)
+        self._page_model = page_model
+        if str(page_model) != DEFAULT_PAGE_MODEL:
+            _ = self._page_judge  # one that is missing or altered is told of now
         self._hints = self._model.compile_hints(self.options.drop_like, self.options.keep_like)
         self._options_hash = self.options.hash()
         self._is_dropped = np.array([label not in self.options.keep for label in LABELS])
 
-    def __reduce__(self) -> tuple[type[Cleaner], tuple[str, CleanOptions]]:
-        return type(self), (str(self._model.path), self.options)
+    def __reduce__(self) -> tuple[Any, tuple[type[Cleaner], str, CleanOptions, str]]:
+        return _unpickle, (type(self), str(self._model.path), self.options, str(self._page_model))
+
+    @cached_property
+    def _page_judge(self) -> PageJudge:
+        # A run over texts never needs it, and it takes as long to load as the model of texts.
+        from cleaner.model.page_artefact import load_page_model
+
+        return load_page_model(self._page_model)
 
     @property
     def model_name(self) -> str:
@@ -180,17 +207,21 @@ class Cleaner:
         """One document with every line explained; takes and raises what `clean` does."""
         article = self.clean(text, html=html, url=url, title=title)
         assert article.judged is not None
-        page_lines = article.judged.page_lines
-        entry = _Extracted(Page("", url=url, title=title), page_lines, None, 0, None)
-        lines = _as_lines([entry])
-        evidence = self._hints.evidence(lines.texts) if self._hints else None
-        from cleaner.model.explain import explain_lines
+        entry = _Extracted(Page("", url=url, title=title), article.judged.page_lines, None, 0, None)
+        judged_as_page = entry.lines.walked is not None
+        evidence = self._hints.evidence(entry.lines.texts) if self._hints else None
+        if judged_as_page:
+            from cleaner.model.page_explain import explain_page
 
-        reasons, runners_up = explain_lines(self._model, lines, self._is_dropped, evidence)
-        verdicts = self._model.judge(lines, self._is_dropped, self.options.mode, self._hints)
-        unhinted = (
-            self._model.judge(lines, self._is_dropped, self.options.mode, Hints()) if self._hints else verdicts
-        ).kept.tolist()
+            reasons, runners_up = explain_page(self._page_judge, _as_batch([entry]), self._is_dropped, evidence)
+        else:
+            from cleaner.model.explain import explain_lines
+
+            reasons, runners_up = explain_lines(self._model, _as_lines([entry]), self._is_dropped, evidence)
+        verdicts = self._judge([entry], judged_as_page, self._hints)
+        unhinted = (self._judge([entry], judged_as_page, Hints()) if self._hints else verdicts).kept.tolist()
+        mode = self.options.mode
+        default = self._page_judge.threshold(mode) if judged_as_page else self._model.thresholds(mode)[0]
         return Explanation(
             article,
             tuple(
@@ -204,13 +235,13 @@ class Cleaner:
                     article.lines, reasons, runners_up, unhinted, strict=True
                 )
             ),
-            float(verdicts.thresholds[0]) if lines.n_lines else self._model.thresholds(self.options.mode)[0],
+            float(verdicts.thresholds[0]) if len(verdicts.thresholds) else default,
         )
 
     def _extract(self, page: Page) -> _Extracted | Rejected:
         try:
             text, encoding, n_replaced = self._read(page)
-            lines = split_text(text) if page.kind == "text" else self._extract_html(text, page)
+            lines = split_text(text) if page.kind == "text" else self._read_page(text, page)
         except DocumentError as error:
             return _reject(page, error.reason, str(error))
         except Exception as error:
@@ -218,7 +249,12 @@ class Cleaner:
         if page.title and not page.title.isascii():
             page = replace(page, title=replace_surrogates(page.title))
         # In a page the offsets of the lines count in the extracted text, which is not the page.
-        return _Extracted(page, lines, encoding, n_replaced, text if self.options.annotate else None)
+        if self.options.markdown and lines.markup is None:
+            from cleaner.markdown.plain import mark_text
+
+            lines = replace(lines, markup=mark_text(lines.texts, lines.gaps))
+        html = text if lines.walked is not None else None
+        return _Extracted(page, lines, encoding, n_replaced, text if self.options.annotate else None, html)
 
     def _read(self, page: Page) -> tuple[str, str | None, int]:
         """The page's text, its encoding where it came as bytes, and how many lone surrogates were replaced."""
@@ -236,28 +272,80 @@ class Cleaner:
     def _too_large(self, size: int, unit: str) -> DocumentError:
         return DocumentError("too_large", f"{size:,} {unit}, more than max_chars={self.options.max_chars:,} allows")
 
-    def _extract_html(self, html: str, page: Page) -> PageLines:
-        from cleaner.extract.trafilatura import extract_lines
+    def _read_page(self, html: str, page: Page) -> PageLines:
+        full = self.options.metadata == "full"
+        if self.options.extractor == "trafilatura":
+            from cleaner.extract.trafilatura import extract_lines
 
-        return extract_lines(html, url=page.url if isinstance(page.url, str) else None)
+            return extract_lines(html, page.url, full, self.options.markdown)
+        from cleaner.extract.page import read_page
+
+        lines = read_page(html, page.url, full_metadata=full, markdown=self.options.markdown)
+        if self.options.extractor == "both" and lines.walked is not None:
+            from cleaner.extract.trafilatura import find_witnesses
+
+            return replace(lines, extractor="both", witnesses=find_witnesses(html, lines, page.url))
+        return lines
+
+    def _judge(self, entries: Sequence[_Extracted], as_pages: bool, hints: Hints) -> Verdicts:
+        """Verdicts on the lines of documents that are all pages with a tree, or all without one."""
+        if not as_pages:
+            return self._model.judge(_as_lines(entries), self._is_dropped, self.options.mode, hints)
+        verdicts = self._page_judge.judge(_as_batch(entries), self._is_dropped, self.options.mode, hints)
+        if self.options.extractor != "both":
+            return verdicts
+        witnessed = np.array(
+            ["".join(text.split()) in entry.lines.witnesses for entry in entries for text in entry.lines.texts],
+            dtype=np.bool_,
+        )
+        asked = np.repeat(
+            [bool(entry.lines.witnesses) for entry in entries], [len(entry.lines.texts) for entry in entries]
+        )
+        return follow_witness(verdicts, witnessed, asked)
 
     def _judge_and_assemble(self, extracted: Sequence[_Extracted]) -> Iterator[Article]:
-        if not extracted:
-            return
-        lines = _as_lines(extracted)
-        verdicts = self._model.judge(lines, self._is_dropped, self.options.mode, self._hints)
-        labels, scores, kept = verdicts.labels.tolist(), verdicts.scores.tolist(), verdicts.kept.tolist()
-        page_starts = lines.page_starts.tolist()
-        for entry, start, end in zip(extracted, page_starts, page_starts[1:], strict=False):
-            yield assemble(
+        judged: dict[int, tuple[str, Judged]] = {}
+        for as_pages in (False, True):
+            chosen = [number for number, entry in enumerate(extracted) if (entry.lines.walked is not None) == as_pages]
+            if not chosen:
+                continue
+            entries = [extracted[number] for number in chosen]
+            verdicts = self._judge(entries, as_pages, self._hints)
+            labels, scores, kept = verdicts.labels.tolist(), verdicts.scores.tolist(), verdicts.kept.tolist()
+            borders = [0, *accumulate(len(entry.lines.texts) for entry in entries)]
+            name = self._page_judge.full_name if as_pages else self.model_name
+            for number, entry, start, end in zip(chosen, entries, borders, borders[1:], strict=False):
+                judged[number] = name, Judged(entry.lines, labels[start:end], scores[start:end], kept[start:end])
+        for number, entry in enumerate(extracted):
+            name, of_page = judged[number]
+            article = assemble(
                 entry.page,
-                Judged(entry.lines, labels[start:end], scores[start:end], kept[start:end]),
+                of_page,
                 annotated=entry.text,
-                model=self.model_name,
+                model=name,
                 options_hash=self._options_hash,
                 encoding=entry.encoding,
                 n_replaced=entry.n_replaced,
             )
+            yield self._ask_again(entry, article) if entry.html is not None else article
+
+    def _ask_again(self, entry: _Extracted, article: Article) -> Article:
+        """The article by trafilatura's choice of lines where the page model found next to none on a page with text."""
+        assert entry.html is not None
+        if len(article.text) >= MIN_ARTICLE_CHARS or sum(map(len, entry.lines.texts)) < 2 * MIN_ARTICLE_CHARS:
+            return article
+        from cleaner.extract.trafilatura import extract_lines
+
+        lines = extract_lines(entry.html, entry.page.url, markdown=self.options.markdown)
+        if lines.extractor != "trafilatura":
+            return article
+        again = replace(entry, lines=replace(lines, metadata=entry.lines.metadata), html=None)
+        (other,) = self._judge_and_assemble([again])
+        return other if other.verdict == "article" and len(other.text) >= MIN_ARTICLE_CHARS else article
+
+
+def _unpickle(kind: type[Cleaner], model: str, options: CleanOptions, page_model: str) -> Cleaner:
+    return kind(model, options, page_model=page_model)
 
 
 def as_page(document: object) -> Page | Rejected:
@@ -279,6 +367,21 @@ def _as_lines(extracted: Sequence[_Extracted]) -> Lines:
         texts=list(chain.from_iterable(entry.lines.texts for entry in extracted)),
         page_starts=np.array([0, *accumulate(len(entry.lines.texts) for entry in extracted)], dtype=np.int64),
         titles=[_context_title(entry) for entry in extracted],
+    )
+
+
+def _as_batch(extracted: Sequence[_Extracted]) -> PageBatch:
+    """The pages for the page model; the title that the input gave counts as one that the page declares."""
+    from cleaner.features.pages import PageBatch
+
+    return PageBatch(
+        [entry.lines.walked for entry in extracted if entry.lines.walked is not None],
+        [
+            replace(entry.lines.metadata, titles=(*entry.lines.metadata.titles, entry.page.title))
+            if entry.page.title and entry.page.title not in entry.lines.metadata.titles
+            else entry.lines.metadata
+            for entry in extracted
+        ],
     )
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from cleaner.labels import LABELS
+
+if TYPE_CHECKING:
+    from cleaner.extract.html import WalkedPage
+    from cleaner.markdown.blocks import LineMarkup
 
 Kind = Literal["text", "html"]
 Verdict = Literal["article", "no_article", "spam", "duplicate"]
@@ -66,6 +70,9 @@ class Metadata:
 
     titles: headlines that the page declares (og:title, h1), best first. head_title: its <title>, which names the
     site too and so serves for comparison only.
+    lang: as a tag of BCP 47. author: names, joined by ", ". date: of publication, in ISO 8601, as exact as known.
+    descriptions: summaries that the page declares, often its standfirst. article_body: the article's text where
+    JSON-LD holds it. site_name: of the site or publisher.
     """
 
     titles: tuple[str, ...] = ()
@@ -73,6 +80,9 @@ class Metadata:
     lang: str | None = None
     author: str | None = None
     date: str | None = None
+    descriptions: tuple[str, ...] = ()
+    article_body: str = ""
+    site_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,8 +92,12 @@ class PageLines:
     texts: n lines, none empty, stripped.
     starts, ends: n offsets each, in code points of the text as given; for HTML of the extracted text.
     gaps: n flags, True where a blank row (for HTML: always) stands before the line.
-    extractor: for HTML who told the lines: ``trafilatura`` (only the text that it hands over is accounted for) or
-        ``page`` (all visible text).
+    extractor: for HTML who told the lines: ``lines`` (all visible text, judged by the page model), ``both`` (likewise,
+        doubtful lines by trafilatura), ``trafilatura`` (only the text that it hands over is accounted for) or ``page``
+        (all visible text, judged as text).
+    walked: where in their page the lines stand, for the page model.
+    witnesses: for ``both``, the lines that trafilatura keeps, white space removed.
+    markup: for Markdown, what each line is in its page.
     """
 
     texts: Sequence[str]
@@ -92,6 +106,9 @@ class PageLines:
     gaps: Sequence[bool]
     metadata: Metadata = Metadata()
     extractor: str | None = None
+    walked: WalkedPage | None = field(default=None, repr=False, compare=False)
+    witnesses: frozenset[str] = frozenset()
+    markup: Sequence[LineMarkup] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -181,6 +198,7 @@ class Article:
     """A document that was cleaned; fields as in the record out (README, "Record out").
 
     extractor: for pages in HTML who told the lines (see `PageLines`).
+    markdown: where asked for, the text as Markdown, without the title.
     n_replaced: how many lone surrogates of the document became U+FFFD.
     """
 
@@ -202,6 +220,7 @@ class Article:
     extractor: str | None = None
     duplicate_of: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    markdown: str | None = field(default=None, repr=False)
     n_replaced: int = 0
     judged: Judged | None = field(default=None, repr=False, compare=False)
     ok = True

@@ -242,10 +242,12 @@ def test_inputs_can_be_listed_in_a_file(story: Path, stories: Path, tmp_path: Pa
         (["-", "--wrong"], "--wrong"),
         (["-", "--from", "csv"], "text, html, jsonl"),
         (["-", "--to", "parquet"], "jsonl, text"),
-        (["-", "-o", "out.md"], ".jsonl or .txt"),
+        (["-", "-o", "out.pdf"], ".jsonl, .txt or .md"),
         (["-", "-o", ""], "-o names nothing"),
         (["-", "-o", "out.txt", "--to", "jsonl"], "--to"),
+        (["-", "-o", "out.md", "--to", "text"], "--to"),
         (["-", "-o", "out.txt", "--annotate"], "--annotate needs records"),
+        (["-", "--to", "markdown", "--annotate"], "--annotate needs records"),
         (["-", "--mode", "best"], "balanced, precision, recall"),
         (["-", "--keep", "headline"], "headline"),
         (["-", "--max-errors", "few"], "0.5%"),
@@ -290,6 +292,43 @@ def test_several_documents_into_one_text_is_wrong_usage(
     assert clean(stories, "-o", out).code == 2
     assert clean(stories, "--to", "text").code == 2
     assert not out.exists()
+
+
+def test_a_page_comes_out_as_markdown(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(PAGE.replace("The bridge", "The <a href=/bridge><b>bridge</b></a>", 1))
+    finished = clean(tmp_path / "page.html", "--to", "markdown")
+    assert (finished.code, finished.out[:28]) == (0, b"The [**bridge**](/bridge) re")
+    clean(tmp_path / "page.html", "-o", tmp_path / "page.md")
+    assert (tmp_path / "page.md").read_bytes() == finished.out
+
+
+def test_the_title_of_a_text_is_the_headline_of_its_markdown() -> None:
+    article = b"title| *Bridge* reopens\n\n2. The bridge reopened.\n"
+    assert clean("-", "--to", "markdown", stdin=article).out == (
+        b"# title| \\*Bridge\\* reopens\n\n2\\. The bridge reopened.\n"
+    )
+
+
+def test_a_folder_mirrors_single_documents_as_markdown(folder: Path, tmp_path: Path) -> None:
+    (folder / "sub" / "stories.jsonl").unlink()
+    assert clean(folder, "-o", tmp_path / "out", "--to", "markdown").code == 0
+    assert listing(tmp_path / "out") == [
+        "_SUCCESS",
+        "_removed.jsonl",
+        "a.txt.md",
+        "sub/b.txt.gz.md",
+        "sub/page.html.md",
+    ]
+    assert (tmp_path / "out" / "a.txt.md").read_bytes() == b"# " + ARTICLE_CLEAN
+
+
+def test_several_documents_into_one_markdown_is_wrong_usage(
+    story: Path, stories: Path, folder: Path, tmp_path: Path
+) -> None:
+    assert clean(story, folder / "a.txt", "-o", tmp_path / "out.md").code == 2
+    assert clean(stories, "-o", tmp_path / "out.md").code == 2
+    assert clean(stories, "--to", "markdown").code == 2
+    assert not (tmp_path / "out.md").exists()
 
 
 def test_an_input_is_never_overwritten(stories: Path) -> None:

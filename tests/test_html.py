@@ -8,10 +8,8 @@ import sys
 import pytest
 import turbohtml
 
-from cleaner.extract.metadata import read_metadata
 from cleaner.extract.trafilatura import extract_lines
-from cleaner.extract.visible import read_visible_lines
-from cleaner.types import Metadata
+from cleaner.extract.html import walk_page
 
 STORY = [
     "The council voted seven to two on Monday to close the old bridge for good, officials said.",
@@ -30,11 +28,7 @@ def paragraphs(*texts: str) -> str:
 
 
 def visible(html: str) -> list[str]:
-    return read_visible_lines(turbohtml.parse(html)).texts
-
-
-def metadata(html: str) -> Metadata:
-    return read_metadata(turbohtml.parse(html))
+    return walk_page(turbohtml.parse(html)).texts
 
 
 def test_headline_and_paragraphs_of_an_article_are_lines() -> None:
@@ -240,63 +234,3 @@ def test_text_before_between_and_after_blocks_is_a_line_each() -> None:
         "Custom",
         "after",
     ]
-
-
-def test_the_only_h1_is_the_best_title_and_the_title_of_the_head_is_for_comparison_only() -> None:
-    known = metadata(
-        "<title>Old bridge to close | Herald</title><meta property=og:title content='Bridge: council says no'>"
-        "<h1>Old bridge <br>to close</h1>"
-    )
-    assert known.titles == ("Old bridge to close", "Bridge: council says no")
-    assert known.head_title == "Old bridge to close | Herald"
-
-
-def test_of_several_h1_none_goes_before_what_the_page_declares() -> None:
-    known = metadata("<meta property=og:title content='Old bridge to close'><h1>The Herald</h1><h1>Old bridge</h1>")
-    assert known.titles == ("Old bridge to close", "The Herald", "Old bridge")
-
-
-def test_author_date_and_title_come_from_json_ld() -> None:
-    known = metadata(
-        '<script type="application/ld+json">{"@graph": [{"@type": "Organization", "name": "Herald"}, {"@type": '
-        '["NewsArticle"], "headline": "Old bridge to close", "datePublished": "2024-05-06T07:08:09Z", "author": '
-        '[{"@type": "Person", "name": "Ana Ruiz"}, {"name": "Bo Lund"}]}]}</script>'
-    )
-    assert known == Metadata(("Old bridge to close",), author="Ana Ruiz, Bo Lund", date="2024-05-06T07:08:09Z")
-
-
-@pytest.mark.parametrize(
-    ("author", "name"),
-    [
-        ('{"@type": "Person", "name": ["Ana Ruiz", "Bo Lund"]}', "Ana Ruiz, Bo Lund"),
-        ('{"@id": "/#ruiz"}', "Ana Ruiz"),
-        ('[{"@id": "/#ruiz"}, {"@id": "/#nobody"}]', "Ana Ruiz"),
-        ('{"@id": ["/#ruiz"], "name": 5}', None),
-    ],
-)
-def test_an_author_may_be_a_list_of_names_or_the_id_of_a_person(author: str, name: str | None) -> None:
-    known = metadata(
-        f'<script type="application/ld+json">{{"@graph": [{{"@type": "Article", "author": {author}}}, '
-        '{"@type": "Person", "@id": "/#ruiz", "name": "Ana Ruiz"}]}</script>'
-    )
-    assert known.author == name
-
-
-def test_author_date_and_language_come_from_the_head() -> None:
-    known = metadata(
-        "<html lang=de-AT><meta name=author content='Ana Ruiz'>"
-        "<meta property=article:published_time content=2024-05-06>"
-    )
-    assert (known.lang, known.author, known.date) == ("de-AT", "Ana Ruiz", "2024-05-06")
-
-
-def test_an_address_is_no_author_and_a_relative_date_no_date() -> None:
-    known = metadata("<meta name=author content=https://herald.example/ruiz><meta name=date content='two days ago'>")
-    assert (known.author, known.date) == (None, None)
-
-
-@pytest.mark.parametrize(
-    "data", ["{not json", "[1, null, [[]]]", '{"@type": 5, "author": 7}', '{"@type": "Article"}', ""]
-)
-def test_broken_json_ld_tells_nothing(data: str) -> None:
-    assert metadata(f"<script type='application/ld+json'>{data}</script><p>Bridge closed.") == Metadata()

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "cleaner"
 
 # From the bottom up; a module may import what stands below its own row, and others of its own room.
 LAYERS = (
-    {"errors", "labels"},
+    {"errors", "labels", "markdown"},
     {"memory", "options", "types"},
     {"record"},
     {"extract", "readers", "writers"},

@@ -17,9 +17,18 @@ from cleaner.types import Rejected
 from cleaner.writers.files import COMPRESSED_ENDINGS, WholeFile
 from cleaner.writers.jsonl import record_line
 
-OutKind = Literal["jsonl", "text"]
-OUT_KINDS: tuple[OutKind, ...] = ("jsonl", "text")
-_ENDING_KINDS: dict[str, OutKind] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".jl": "jsonl", ".txt": "text"}
+OutKind = Literal["jsonl", "text", "markdown"]
+OUT_KINDS: tuple[OutKind, ...] = ("jsonl", "text", "markdown")
+_ENDING_KINDS: dict[str, OutKind] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".jl": "jsonl",
+    ".txt": "text",
+    ".md": "markdown",
+    ".markdown": "markdown",
+}
+# What holds one document only.
+_TEXT_KINDS = ("text", "markdown")
 # The second one is a file where standard output goes to a file.
 _STDOUT_NAMES = ("-", "/dev/stdout")
 _PART = re.compile(r"part-(\d{5,})\.jsonl")
@@ -45,11 +54,15 @@ class Output(Protocol):
 
 @dataclass(frozen=True)
 class Target:
-    """What ``-o`` and ``--to`` ask for. place: standard output (or a device), a file or a folder."""
+    """What ``-o`` and ``--to`` ask for. place: standard output (or a device), a file or a folder.
+
+    as_texts: single documents come out as texts, not as records; with is_markdown in Markdown.
+    """
 
     place: Literal["stream", "file", "folder"]
     path: str | None
     as_texts: bool
+    is_markdown: bool = False
 
     @property
     def errors_path(self) -> str | None:
@@ -74,14 +87,15 @@ def choose_target(out: str | None, to: OutKind | None, found: Found, annotate: b
     if out is None or out in _STDOUT_NAMES or _is_special(out):
         path = None if out in (None, *_STDOUT_NAMES) else out
         # A plain text has no place for the classes of lines that --annotate asks for.
-        as_texts = to == "text" or (to is None and found.is_one_document and not annotate)
-        return _checked(Target("stream", path, as_texts), found, annotate)
+        as_texts = to in _TEXT_KINDS or (to is None and found.is_one_document and not annotate)
+        return _checked(Target("stream", path, as_texts, to == "markdown"), found, annotate)
     if _is_folder(out):
-        return _checked(Target("folder", out, to != "jsonl"), found, annotate, is_asked=to == "text")
+        target = Target("folder", out, to != "jsonl", to == "markdown")
+        return _checked(target, found, annotate, is_asked=to in _TEXT_KINDS)
     kind = _kind_of_ending(out)
     if to and to != kind:
         raise UsageError(f"-o {out} asks for {kind}, --to for {to}; leave one of them out")
-    return _checked(Target("file", out, kind == "text"), found, annotate)
+    return _checked(Target("file", out, kind in _TEXT_KINDS, kind == "markdown"), found, annotate)
 
 
 def _checked(target: Target, found: Found, annotate: bool, is_asked: bool = True) -> Target:
@@ -90,7 +104,7 @@ def _checked(target: Target, found: Found, annotate: bool, is_asked: bool = True
     n_sources = len(found.sources)
     holders = [source.path for source in found.sources if source.kind == "jsonl"]
     if holders:
-        raise UsageError(f"{holders[0]} holds many documents, which do not fit into plain text; write .jsonl instead")
+        raise UsageError(f"{holders[0]} holds many documents, which do not fit into one text; write .jsonl instead")
     if n_sources > 1 and target.place != "folder":
         raise UsageError(f"{n_sources} documents do not fit into one text; write .jsonl, or a folder with -o OUT/")
     if annotate and target.place != "folder":
@@ -115,15 +129,15 @@ def _kind_of_ending(out: str) -> OutKind:
         return _ENDING_KINDS[name.suffix.lower()]
     except KeyError:
         raise UsageError(
-            f"-o {out}: no output is written with the ending {name.suffix or Path(out).suffix!r}; use .jsonl or .txt "
-            f"(also {', '.join(COMPRESSED_ENDINGS)} behind it), or end it in / for a folder"
+            f"-o {out}: no output is written with the ending {name.suffix or Path(out).suffix!r}; use .jsonl, .txt or "
+            f".md (also {', '.join(COMPRESSED_ENDINGS)} behind it), or end it in / for a folder"
         ) from None
 
 
 def open_output(target: Target, stdout: BinaryIO, n_parts: int) -> Output:
     """The open output; raises OutputError at once where it cannot be written, before anything is cleaned."""
     if target.place == "folder" and target.path is not None:
-        return _Folder(Path(target.path), n_parts)
+        return _Folder(Path(target.path), n_parts, ".md" if target.is_markdown else ".txt")
     if target.path is not None:
         return _File(Path(target.path), target.as_texts)
     return _Stream(stdout)
@@ -193,8 +207,9 @@ class _File:
 class _Folder:
     """Texts at the place their inputs had, records in shards, one for each input; ``_SUCCESS`` comes last."""
 
-    def __init__(self, path: Path, n_parts: int) -> None:
+    def __init__(self, path: Path, n_parts: int, ending: str) -> None:
         self._path = path
+        self._ending = ending
         self._accounts: WholeFile | None = None
         self._shard: WholeFile | None = None
         self._shard_part: int | None = None
@@ -208,7 +223,7 @@ class _Folder:
 
     def write(self, done: Done) -> None:
         for text in done.texts:
-            file = WholeFile(self._make_parent(self._path / f"{text.name}.txt"))
+            file = WholeFile(self._make_parent(self._path / f"{text.name}{self._ending}"))
             file.write(text.text)
             file.finish()
             if self._accounts is None:

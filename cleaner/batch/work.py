@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from cleaner.errors import DocumentError, InputError
 from cleaner.extract.decode import decode
+from cleaner.model.artefact import DEFAULT_PAGE_MODEL
 from cleaner.options import CleanOptions
 from cleaner.pipeline import Cleaner, page_from_record
 from cleaner.readers.jsonl import Block, parse_record
@@ -38,6 +39,7 @@ class Job:
 
     keep_input: the record out carries the document as it came in.
     as_texts: single texts and pages come out as plain text beside their account, not as records.
+    model, page_model: what judges texts, and pages in HTML.
     """
 
     model: str
@@ -45,6 +47,7 @@ class Job:
     columns: Columns = Columns()
     keep_input: bool = False
     as_texts: bool = False
+    page_model: str = DEFAULT_PAGE_MODEL
 
 
 @dataclass(frozen=True)
@@ -140,9 +143,9 @@ class Done:
 
 # A worker gets many tasks of one run and loads the model once.
 @lru_cache(maxsize=1)
-def load_cleaner(model: str, options: CleanOptions) -> Cleaner:
+def load_cleaner(model: str, options: CleanOptions, page_model: str) -> Cleaner:
     """The cleaner of a run, the same one each time; raises ModelError, UsageError."""
-    return Cleaner(model, options)
+    return Cleaner(model, options, page_model=page_model)
 
 
 def clean_task(job: Job, task: Task) -> Done:
@@ -265,7 +268,9 @@ def read_body(source: Source, max_chars: int) -> bytes:
 
 def _outcomes(job: Job, pages: Sequence[Page | Rejected]) -> Iterator[Outcome]:
     """Articles or rejections of the pages, those that were rejected in reading at their place among them."""
-    cleaned = load_cleaner(job.model, job.options).clean_many(page for page in pages if isinstance(page, Page))
+    cleaned = load_cleaner(job.model, job.options, job.page_model).clean_many(
+        page for page in pages if isinstance(page, Page)
+    )
     for page in pages:
         yield page if isinstance(page, Rejected) else next(cleaned)
 

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "clean": "Clean texts, HTML pages and JSON Lines; account for every removed line.",
     "explain": "Show each line of a document with its class, score and the features that decided it.",
     "train": "Fit a model to labelled documents and to pages with gold text.",
+    "train-pages": "Fit a model of the lines of pages in HTML.",
     "models": "List the models; check one against its own manifest.",
 }
 
@@ -37,11 +38,12 @@ class _LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"cleaner.cli.{cmd_name}")
+        name = cmd_name.replace("-", "_")
+        module = import_module(f"cleaner.cli.{name}")
         command = getattr(module, "app", None)
         if command is None:
             command = _new_app()
-            command.command(cmd_name)(getattr(module, cmd_name))
+            command.command(cmd_name)(getattr(module, name))
         return typer.main.get_command(command)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

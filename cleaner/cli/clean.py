@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,7 +84,7 @@ def clean(
     out: Annotated[
         str | None,
         typer.Option(
-            "-o", "--out", metavar="OUT", help="A .jsonl or .txt file (.gz, .zst behind it packs), or a folder."
+            "-o", "--out", metavar="OUT", help="A .jsonl, .txt or .md file (.gz, .zst behind it packs), or a folder."
         ),
     ] = None,
     from_: Annotated[
@@ -91,7 +92,8 @@ def clean(
         typer.Option("--from", metavar="KIND", help="What the inputs are: text, html or jsonl; told if absent."),
     ] = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="KIND", help="What comes out: jsonl or text; by -o if absent.")
+        str | None,
+        typer.Option("--to", metavar="KIND", help="What comes out: jsonl, text or markdown; by -o if absent."),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME|PATH", help="A packaged model or a model folder.")
@@ -114,8 +116,14 @@ def clean(
     title_column: Annotated[str, typer.Option(metavar="NAME", help="Field that holds its title.")] = "title",
     id_column: Annotated[str, typer.Option(metavar="NAME", help="Field that holds its id.")] = "id",
     extractor: Annotated[
-        str, typer.Option("--extractor", metavar="NAME", help="How pages become lines: trafilatura.")
-    ] = "trafilatura",
+        str, typer.Option("--extractor", metavar="NAME", help="What reads pages: lines, trafilatura or both.")
+    ] = "lines",
+    page_model: Annotated[
+        str | None, typer.Option("--page-model", metavar="NAME|PATH", help="The same as --model, for pages in HTML.")
+    ] = None,
+    metadata: Annotated[
+        str, typer.Option("--metadata", metavar="DETAIL", help="fast: what pages declare; full: trafilatura fills in.")
+    ] = "fast",
     workers: Annotated[
         int | None,
         typer.Option(
@@ -165,7 +173,7 @@ def clean(
     from cleaner.batch.outputs import Errors, choose_target, open_output, parse_out_kind
     from cleaner.batch.run import choose_workers, count_parts, run
     from cleaner.batch.work import Columns, Job, Tally, load_cleaner
-    from cleaner.model.artefact import DEFAULT_MODEL
+    from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL
     from cleaner.options import CleanOptions
     from cleaner.readers.kinds import parse_kind
     from cleaner.readers.sources import find_sources
@@ -174,6 +182,7 @@ def clean(
         mode=mode,  # type: ignore[arg-type]
         removed=removed,  # type: ignore[arg-type]
         extractor=extractor,  # type: ignore[arg-type]
+        metadata=metadata,  # type: ignore[arg-type]
         annotate=annotate,
         drop_like=read_phrases(drop_like),
         keep_like=read_phrases(keep_like),
@@ -186,12 +195,14 @@ def clean(
     arguments = [*(inputs or []), *_read_list(files_from)]
     found = find_sources(arguments, kind, skip=_written(out, errors))
     target = choose_target(out, out_kind, found, annotate)
+    if target.is_markdown:
+        options = replace(options, markdown=True)
     _refuse_overwriting(found, target, errors)
     columns = Columns(text_column, html_column, title_column, id_column)
-    job = Job(model or DEFAULT_MODEL, options, columns, keep_input, target.as_texts)
+    job = Job(model or DEFAULT_MODEL, options, columns, keep_input, target.as_texts, page_model or DEFAULT_PAGE_MODEL)
     n_workers = choose_workers(found.sources, workers)
     # A model that cannot be loaded should be known before anything is written, and not from a worker.
-    model_name = load_cleaner(job.model, job.options).model_name
+    model_name = load_cleaner(job.model, job.options, job.page_model).model_name
     log = _Log(log_format, quiet, started_s)
     if verbose:
         log.say("start", model=model_name, options_hash=options.hash(), inputs=len(found.sources), workers=n_workers)

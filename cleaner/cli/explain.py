@@ -57,6 +57,12 @@ def explain(
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME|PATH", help="A packaged model or a model folder.")
     ] = None,
+    page_model: Annotated[
+        str | None, typer.Option("--page-model", metavar="NAME|PATH", help="The same as --model, for pages in HTML.")
+    ] = None,
+    extractor: Annotated[
+        str, typer.Option("--extractor", metavar="NAME", help="What reads a page: lines, trafilatura or both.")
+    ] = "lines",
     mode: Annotated[
         str, typer.Option("--mode", metavar="MODE", help="Which threshold decides: balanced, precision or recall.")
     ] = "balanced",
@@ -79,7 +85,14 @@ def explain(
     On a terminal in colour; otherwise a row a line, its fields parted by tabs: line, state, class, score, text,
     reasons.
     """
-    options = {"mode": mode, "keep": keep, "drop_like": read_phrases(drop_like), "keep_like": read_phrases(keep_like)}
+    options = {
+        "mode": mode,
+        "keep": keep,
+        "extractor": extractor,
+        "drop_like": read_phrases(drop_like),
+        "keep_like": read_phrases(keep_like),
+        **({"page_model": page_model} if page_model else {}),
+    }
     try:
         page, name = read_one_page(input_, from_, record)
         explanation = explain_page(page, model, options)

@@ -17,10 +17,20 @@ def _models() -> None:
 @app.command("list")
 def list_models() -> None:
     """The packaged models: name, trained with, out-of-fold figures of the default mode."""
+    from cleaner.features.pages import PAGE_FEATURE_VERSION
+    from cleaner.model.artefact import PAGE_KIND, models_dir, read_kind, read_manifest
     from cleaner.model.artefact import list_models as packaged
-    from cleaner.model.artefact import models_dir, read_manifest
 
     for name in packaged():
+        if read_kind(models_dir() / name) == PAGE_KIND:
+            manifest = read_manifest(models_dir() / name, PAGE_KIND, PAGE_FEATURE_VERSION)
+            balanced = manifest["thresholds"]["balanced"]
+            print(
+                f"{name}\tpages in HTML, {balanced['n_pages']:,} with whole gold\t"
+                f"{100 * balanced['debris_lines_found']:.1f} % of debris found\t"
+                f"{100 * balanced['article_lines_lost']:.2f} % of gold lines lost"
+            )
+            continue
         manifest = read_manifest(models_dir() / name)
         balanced = manifest["thresholds"]["balanced"]["article"]
         n_lines = manifest["figures"]["cv"]["all"]["n_lines"]
@@ -32,17 +42,21 @@ def list_models() -> None:
 
 @app.command("verify")
 def verify(
-    model: Annotated[str, typer.Argument(help="Name of a packaged model or path of a model folder.")] = "",
+    model: Annotated[str, typer.Argument(help="Name of a packaged model or path of a model folder; all packaged ones if absent.")] = "",
 ) -> None:
     """Check hashes, versions and the scores of the model's own examples; exit code 1 where something is wrong."""
-    from cleaner.learn.package import verify_model
-    from cleaner.model.artefact import DEFAULT_MODEL, load_model
+    from cleaner.model.artefact import PAGE_KIND, find_model, list_models, read_kind
 
-    chosen = model or DEFAULT_MODEL
-    problems = verify_model(chosen)
-    for problem in problems:
-        print(problem)
-    if problems:
-        raise typer.Exit(1)
-    manifest = load_model(chosen).manifest
-    print(f"{chosen}: whole; {len(manifest['examples'])} examples score as they should")
+    for chosen in [model] if model else list_models():
+        if read_kind(find_model(chosen)) == PAGE_KIND:
+            from cleaner.learn.page_package import verify_page_model as verify_one
+            from cleaner.model.page_artefact import load_page_model as load
+        else:
+            from cleaner.learn.package import verify_model as verify_one
+            from cleaner.model.artefact import load_model as load
+        problems = verify_one(chosen)
+        for problem in problems:
+            print(problem)
+        if problems:
+            raise typer.Exit(1)
+        print(f"{chosen}: whole; {len(load(chosen).manifest['examples'])} examples score as they should")

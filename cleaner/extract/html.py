@@ -26,6 +26,7 @@ _RARE = ("role", "itemprop", "data-testid", "data-component")
 # fmt: on
 # Beyond this the path of a line holds no more than its outermost containers: pages nest 30 deep, hostile ones 50,000.
 MAX_DEPTH = 256
+_END_INLINE, _END_LINK, _END_STRONG = -1, -2, -3
 # A page of one long list of spans would otherwise carry each of their classes to one line.
 _MAX_INLINE = 8
 
@@ -36,7 +37,7 @@ class WalkedPage:
 
     texts: lines with white space collapsed, none empty. containers: for each line the number of its innermost block.
     link_chars, strong_chars: how many characters of each line (white space included) stand in links, in bold type.
-    inline: for each line the tags and classes of inline elements in it, "" for most.
+    inline: for each line the classes of inline elements in it, "" for most.
     after_break: whether <br> (or a row of <pre>) and no block border stands before the line.
     parents, depths, first_lines, tags, attributes: for each container the number of its parent (always smaller; 0 for
     the first, the document), how deep it stands, the first of its lines, its tag, and its telling attributes joined by
@@ -67,31 +68,35 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
     What stands in head, scripts, forms and drawings is no line. Walks with a stack of its own: pages nest deeper than
     Python's. A page says by attributes or style sheets what it hides; neither is looked at.
     """
-    # First the tree as it is, in as few steps a node as Python needs: two thirds of a page's time are spent here.
+    # First the tree as it is, in as few steps a node as Python needs: half of a page's time is spent here.
     pieces: list[str] = []  # texts with the row and the block that each stands in
     piece_rows: list[int] = []
     piece_blocks: list[int] = []
     piece_nodes: list[Node] = []
     linked: list[int] = []  # pieces within links, within bold type
     strong: list[int] = []
-    inline: dict[int, list[str]] = {}  # tags and classes of inline elements by row
+    named: list[tuple[int, str]] = []  # classes of inline elements, and <time>, with their rows
     breaks: list[int] = []  # rows that <br> begins
     elements: list[Node] = [document]  # blocks, with their parents and tags
-    parents: list[int] = [-1]
+    parents: list[int] = [0]
     tags: list[str] = [""]
 
     row = n_elements = depth = link_depth = strong_depth = pre_depth = 0
     last_row = -1  # the row of the last piece
     block = 0
     nodes: Iterator[Node] = iter(document)
-    # What is to be done when the open elements end: their siblings, and the tag of an inline element or "".
+    # What is to be done when the open elements end: their siblings, and the block around or what inline element it was.
     waiting: list[Iterator[Node]] = []
-    ends: list[str] = []
+    ends: list[int] = []
     while True:
         for node in nodes:
             kind = type(node)
             if kind is Text:
-                data = node.data
+                data = node.data  # type: ignore[attr-defined]
+                if last_row != row:
+                    if data.isspace():
+                        continue
+                    last_row = row
                 if pre_depth and "\n" in data:
                     for part in data.split("\n"):
                         pieces.append(part)
@@ -103,10 +108,6 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
                     last_row = row = row - 1
                     breaks.pop()
                     continue
-                if last_row != row:
-                    if data.isspace():
-                        continue
-                    last_row = row
                 if link_depth:
                     linked.append(len(pieces))
                 if strong_depth:
@@ -118,24 +119,23 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
                     piece_nodes.append(node)
             elif kind is Element:
                 n_elements += 1
-                tag = node.tag
+                tag = node.tag  # type: ignore[attr-defined]
                 if tag in INLINE:
+                    if tag == "img":
+                        continue
+                    name = node.attr("class")  # type: ignore[attr-defined]
+                    if name:
+                        named.append((row, name))
                     if tag == "a":
                         link_depth += 1
+                        ends.append(_END_LINK)
                     elif tag == "b" or tag == "strong":
                         strong_depth += 1
-                    elif tag == "img" or tag == "wbr":
-                        continue
-                    name = node.attr("class")
-                    if row in inline:
-                        known = inline[row]
-                        if len(known) < _MAX_INLINE:
-                            known.append(tag)
-                            if name:
-                                known.append(name)
+                        ends.append(_END_STRONG)
                     else:
-                        inline[row] = [tag, name] if name else [tag]
-                    ends.append(tag)
+                        if tag == "time":
+                            named.append((row, tag))
+                        ends.append(_END_INLINE)
                 elif tag in HIDDEN:
                     continue
                 elif tag == "br":
@@ -146,11 +146,11 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
                     row += 1
                     if tag == "pre":
                         pre_depth += 1
+                    ends.append(block)
                     parents.append(block)
                     block = len(tags)
                     tags.append(tag)
                     elements.append(node)
-                    ends.append("")
                 waiting.append(nodes)
                 nodes = iter(node)
                 break
@@ -160,17 +160,16 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
             if len(waiting) > depth:
                 depth = len(waiting)
             nodes = waiting.pop()
-            tag = ends.pop()
-            if tag:
-                if tag == "a":
-                    link_depth -= 1
-                elif tag == "b" or tag == "strong":
-                    strong_depth -= 1
-            else:
+            end = ends.pop()
+            if end >= 0:
                 row += 1
                 if pre_depth and tags[block] == "pre":
                     pre_depth -= 1
-                block = parents[block]
+                block = end
+            elif end == _END_LINK:
+                link_depth -= 1
+            elif end == _END_STRONG:
+                strong_depth -= 1
 
     texts: list[str] = []
     containers: list[int] = []
@@ -213,9 +212,9 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
         containers,
         _count_chars(linked, lengths, first_pieces),
         _count_chars(strong, lengths, first_pieces),
-        [" ".join(inline[row]) if row in inline else "" for row in rows],
+        _names_by_row(named, rows),
         [row in begins_by_break for row in rows],
-        [numbers[parents[block]] if block else 0 for block in used],
+        [numbers[parents[block]] for block in used],
         depths,
         first_lines,
         [tags[block] for block in used],
@@ -224,6 +223,14 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
         depth,
         n_elements,
     )
+
+
+def _names_by_row(named: list[tuple[int, str]], rows: list[int]) -> list[str]:
+    """The names that stand in each row, joined by blanks, a bounded number of them."""
+    by_row: dict[int, list[str]] = {}
+    for row, name in named:
+        by_row.setdefault(row, []).append(name)
+    return [" ".join(by_row[row][:_MAX_INLINE]) if row in by_row else "" for row in rows]
 
 
 def _count_chars(marked: list[int], lengths: list[int], first_pieces: list[int]) -> list[int]:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from html import unescape
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from cleaner.errors import DocumentError
-from cleaner.extract.metadata import read_metadata
-from cleaner.extract.text import split_text
-from cleaner.extract.visible import INLINE, VisibleLines, read_visible_lines
+from cleaner.extract.html import INLINE, WalkedPage, walk_page
+from cleaner.extract.page import is_plain, page_lines, page_metadata, parse_page, plain_lines
 from cleaner.types import Metadata, PageLines
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
-
-_TAG = re.compile(r"<[a-zA-Z!/?]")
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,31});")
+    from turbohtml import Document
 
 # Beyond these trafilatura takes minutes (39 s for 100,000 attributes, 11 s for 90,000 nested lists) or its parser drops
 # the rest of the page without a word (from depth 256, and from a text of 10,000,000 characters). The largest of 2,439
@@ -41,52 +35,50 @@ _INLINE = INLINE | {"hi", "ref", "graphic"}
 _MAX_SCANNED = 1_000_000_000
 
 
-def extract_lines(html: str, url: str | None = None) -> PageLines:
+def extract_lines(html: str, url: object = None, full_metadata: bool = False, markdown: bool = False) -> PageLines:
     """The lines of a page: trafilatura says which text, the page itself where a line ends and what its headline is.
 
     Where trafilatura gives nothing, or the page is too large or too small for it, all visible lines are handed over.
     A text without a single tag is split like a text. Offsets count in the lines joined by blank rows. Raises
     DocumentError (``extract_failed``) where the page cannot be parsed.
     """
-    if _TAG.search(html) is None:
-        # Somebody's plain text in a column named html. Entities are the one trace of HTML that it may hold.
-        lines = split_text(_ENTITY.sub(lambda match: unescape(match[0]), html))
-        return replace(_page_lines(list(lines.texts)), gaps=lines.gaps)
-    visible, metadata = _read_page(html)
-    texts = _ask_trafilatura(html, url) if _is_in_bounds(html, visible) else []
-    texts = _with_headline(_split_like_page(texts, visible.texts), visible.texts, metadata)
+    if is_plain(html):
+        return plain_lines(html)
+    document = parse_page(html)
+    walked = walk_page(document, keep_nodes=markdown)
+    metadata = page_metadata(document, html, url, walked.texts, full_metadata)
+    texts = _ask_trafilatura(html, url) if _is_in_bounds(html, document, walked) else []
+    texts = _with_headline(_split_like_page(texts, walked.texts), walked.texts, metadata)
     extractor = "trafilatura" if texts else "page"
-    return replace(_page_lines(texts or visible.texts), metadata=metadata, extractor=extractor)
+    lines = replace(page_lines(texts or walked.texts), metadata=metadata, extractor=extractor)
+    if markdown:
+        from cleaner.extract.markup import pick_markup, read_markup
+
+        page = read_markup(walked, url if isinstance(url, str) else None)
+        return replace(lines, markup=pick_markup(lines.texts, walked.texts, page))
+    return lines
 
 
-def _read_page(html: str) -> tuple[VisibleLines, Metadata]:
-    import turbohtml
-
-    try:
-        document = turbohtml.parse(html, positions=False)
-        return read_visible_lines(document), read_metadata(document)
-    except (turbohtml.HTMLParseError, ValueError, MemoryError) as error:
-        raise DocumentError("extract_failed", f"the page cannot be parsed: {error}") from error
+def find_witnesses(html: str, lines: PageLines, url: object = None) -> frozenset[str]:
+    """The lines of a page that trafilatura keeps, white space removed; none where it gives up."""
+    assert lines.walked is not None
+    document = parse_page(html)
+    texts = _ask_trafilatura(html, url) if _is_in_bounds(html, document, lines.walked) else []
+    return frozenset("".join(text.split()) for text in _split_like_page(texts, lines.texts))
 
 
-def _is_in_bounds(html: str, visible: VisibleLines) -> bool:
+def _is_in_bounds(html: str, document: Document, walked: WalkedPage) -> bool:
     """Whether a page is one that trafilatura reads well."""
     return (
         len(html) <= _MAX_CHARS
-        and sum(map(len, visible.texts)) >= _MIN_CHARS
-        and visible.n_elements <= _MAX_ELEMENTS
-        and visible.max_attributes <= _MAX_ATTRIBUTES
-        and visible.depth <= _MAX_DEPTH
+        and sum(map(len, walked.texts)) >= _MIN_CHARS
+        and walked.n_elements <= _MAX_ELEMENTS
+        and walked.depth <= _MAX_DEPTH
+        and max(len(element.attrs) for element in document.iter_elements()) <= _MAX_ATTRIBUTES
     )
 
 
-def _page_lines(texts: list[str]) -> PageLines:
-    starts = [0, *accumulate(len(text) + 2 for text in texts[:-1])] if texts else []
-    ends = [start + len(text) for start, text in zip(starts, texts, strict=True)]
-    return PageLines(texts, starts, ends, [True] * len(texts))
-
-
-def _ask_trafilatura(html: str, url: str | None) -> list[str]:
+def _ask_trafilatura(html: str, url: object) -> list[str]:
     """The blocks of the page that trafilatura keeps; none where it gives up."""
     from trafilatura import bare_extraction
     from trafilatura.settings import Document
@@ -94,7 +86,7 @@ def _ask_trafilatura(html: str, url: str | None) -> list[str]:
     try:
         document = bare_extraction(
             html,
-            url=url,
+            url=url if isinstance(url, str) else None,
             favor_recall=True,
             include_comments=False,
             include_tables=True,
@@ -123,7 +115,7 @@ def _blocks(body: _Element) -> Iterator[str]:
             row.append(part)
 
 
-def _split_like_page(texts: list[str], visible: list[str]) -> list[str]:
+def _split_like_page(texts: list[str], visible: Sequence[str]) -> list[str]:
     """The texts, cut where the page itself begins a new line.
 
     For short pages and some layouts trafilatura joins all blocks of an article to one paragraph. Such a text is

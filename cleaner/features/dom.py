@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -121,7 +121,7 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
     containers = join([page.containers for page in pages], n_lines, container_starts)
     order = np.argsort(depths, kind="stable")
     borders = np.searchsorted(depths[order], np.arange(int(depths.max(initial=0)) + 2))
-    levels = tuple(order[start:end] for start, end in zip(borders[1:], borders[2:], strict=False))
+    levels = tuple(order[start:end] for start, end in pairwise(borders[1:]))
     first_lines = join([page.first_lines for page in pages], n_containers, page_starts)
     end_lines = first_lines.copy()
     np.maximum.at(end_lines, containers, np.arange(1, len(containers) + 1))
@@ -266,9 +266,7 @@ def _path_flags(trees: Trees) -> IntArray:
     return flags
 
 
-def _level_columns(
-    rows: IntArray, page_prose: IntArray, sums: _Sums, trees: Trees
-) -> list[npt.NDArray[np.generic]]:
+def _level_columns(rows: IntArray, page_prose: IntArray, sums: _Sums, trees: Trees) -> list[npt.NDArray[np.generic]]:
     """What the container of each line holds, and those around it."""
     n_containers = len(trees.parents)
     children = np.bincount(trees.parents[trees.depths > 0], minlength=n_containers)
@@ -351,9 +349,7 @@ def line_groups(trees: Trees) -> tuple[IntArray, ...]:
     return tuple(np.unique(key, return_inverse=True)[1] for key in keys)
 
 
-def _group_columns(
-    page: IntArray, page_prose: IntArray, masses: Masses, trees: Trees
-) -> list[npt.NDArray[np.generic]]:
+def _group_columns(page: IntArray, page_prose: IntArray, masses: Masses, trees: Trees) -> list[npt.NDArray[np.generic]]:
     columns: list[npt.NDArray[np.generic]] = []
     for group in line_groups(trees):
         n_groups = int(group.max(initial=-1)) + 1
@@ -376,7 +372,7 @@ def _copy_columns(texts: Sequence[str], page_starts: IntArray) -> list[npt.NDArr
     copies: list[int] = []
     firsts: list[bool] = []
     borders = page_starts.tolist()
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         page = texts[start:end]
         counts = Counter(page)
         copies += [counts[text] - 1 for text in page]

@@ -59,7 +59,9 @@ def fold_titles(metadata: Metadata) -> PageTitles:
     title_words = frozenset(word for title in titles[:2] or [head_title] for word in title.split())
     description_words = frozenset(word for text in descriptions for word in text.split())
     compared = [*titles[:1], *titles[1:2], *([] if titles else [head_title]), *descriptions[:1]]
-    keys = {key for text in compared for key in sorted(set(text.split()), key=lambda word: (-len(word), word))[:_N_KEYS]}
+    keys = {
+        key for text in compared for key in sorted(set(text.split()), key=lambda word: (-len(word), word))[:_N_KEYS]
+    }
     return PageTitles(
         frozenset(filter(None, [*titles, head_title])),
         title_words,
@@ -81,7 +83,7 @@ def headline_features(
     features = np.zeros((len(HEADLINE_NAMES), len(texts)), dtype=np.float32).T
     borders = trees.page_starts.tolist()
     in_h1 = trees.in_h1_lines
-    for title, start, end in zip(titles, borders, borders[1:], strict=False):
+    for title, start, end in zip(titles, borders[:-1], borders[1:], strict=True):
         page = features[start:end]
         equal = _compare(texts[start:end], title, page)
         headings = np.flatnonzero(in_h1[start:end])

@@ -89,7 +89,7 @@ def quantise_grams(models: GramModels) -> GramWeights:
     Cutting the few largest for finer steps cost more: they are what a page's furniture is known by. The steps'
     errors average out over a line's grams to about .06 of a logit.
     """
-    weights = np.zeros((N_STAGE_ONE, N_BUCKETS), dtype=np.float64)
+    weights = np.zeros((N_STAGE_ONE, models.classes.coef_.shape[1]), dtype=np.float64)
     biases = np.full(N_STAGE_ONE, -_CLIP_LOGIT)
     weights[models.classes.classes_], biases[models.classes.classes_] = models.classes.coef_, models.classes.intercept_
     weights[-1], biases[-1] = models.debris.coef_[0], models.debris.intercept_[0]
@@ -120,23 +120,29 @@ def fit_net(
     labels: IntArray,
     weights: FloatArray,
     hidden: tuple[int, ...],
-    n_epochs: int,
+    phases: Sequence[tuple[float, int]],
     penalty: float,
     seed: int,
+    batch_lines: int = 512,
 ) -> Any:
-    """Stage two: a multi-layer perceptron over the inputs in units of one deviation; penalty: on squared weights."""
+    """Stage two: a multi-layer perceptron over the inputs in units of one deviation.
+
+    phases: learning rates with the number of epochs at each. penalty: on squared weights.
+    """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    net = MLPClassifier(
-        hidden, alpha=penalty, max_iter=n_epochs, learning_rate_init=1.5e-3, batch_size=512, random_state=seed
-    )
+    net = MLPClassifier(hidden, alpha=penalty, batch_size=batch_lines, random_state=seed, warm_start=True)
+    scaled = inputs / np.float32(STEP)
     with warnings.catch_warnings():
         # A fixed number of epochs is the choice here, not a failure to converge.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return net.fit(inputs / np.float32(STEP), labels, sample_weight=weights)
+        for rate, n_epochs in phases:
+            net.set_params(learning_rate_init=rate, max_iter=n_epochs)
+            net.fit(scaled, labels, sample_weight=weights)
+    return net
 
 
 def quantise_net(model: Any, inputs: FloatArray, temperature: float = 1.0) -> Net:

@@ -200,7 +200,7 @@ def write_model(
     }
     model = Model(path, manifest, fitted.model)
     manifest["examples"] = [_example(model, document) for document in examples]
-    _write_files(
+    write_files(
         path,
         {
             WEIGHTS: weights,
@@ -211,7 +211,7 @@ def write_model(
     return load_model(path)
 
 
-def _write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     """All files beside their places first, then renamed: who loads a model meanwhile gets the old one or the new."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -69,9 +69,9 @@ def label_page(record: dict[str, Any]) -> LabelledDocument | None:
     """The page as a document, or None where no choice among its lines comes near the gold text."""
     import turbohtml
 
-    from cleaner.extract.visible import read_visible_lines
+    from cleaner.extract.html import walk_page
 
-    lines = read_visible_lines(turbohtml.parse(record["html"], positions=False)).texts[:MAX_PAGE_LINES]
+    lines = walk_page(turbohtml.parse(record["html"], positions=False)).texts[:MAX_PAGE_LINES]
     gold = "\n".join(row.strip() for row in record["body"].split("\n") if row.strip())
     keep = align(lines, gold).keep
     found, surplus, missing = shingle_counts(

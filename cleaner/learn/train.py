@@ -257,7 +257,8 @@ class _Trainer:
         weights = np.asarray(plan.kind_weights, dtype=np.float32)[np.repeat(kinds, np.diff(lines.page_starts))]
         nets = []
         for number in range(plan.n_nets):
-            fitted = fit_net(wide, labels, weights, plan.hidden, plan.net_epochs, plan.net_penalty, plan.seed + number)
+            phases = ((_RATE, plan.net_epochs),)
+            fitted = fit_net(wide, labels, weights, plan.hidden, phases, plan.net_penalty, plan.seed + number)
             nets.append(quantise_net(fitted, wide[rng.integers(len(wide), size=20_000)], temperature))
         return tuple(nets), centers, factors
 
@@ -365,6 +366,7 @@ def _scaling(raw: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 _OVERRIDE_SHARE = 0.3
+_RATE = 1.5e-3
 
 
 def _simulate_hints(

@@ -36,7 +36,7 @@ def train_model(
     are used. Raises InputError, UsageError (too little to learn from), OutputError.
     """
     plan = plan or TrainingPlan()
-    licence_of = _read_table(licences) if licences else {}
+    licence_of = read_table(licences) if licences else {}
     marked = read_suspects(suspects) if suspects else set()
     files: list[DataFile] = []
 
@@ -47,7 +47,7 @@ def train_model(
         log(f"{path.name}: {len(documents)} {what}, {n_lines} lines" + (f", {len(bad)} not used" if bad else ""))
 
     labelled: list[LabelledDocument] = []
-    for path in _expand(labels, "*.jsonl"):
+    for path in expand_paths(labels, "*.jsonl"):
         documents, bad = read_labels(path)
         for row in bad[:_SHOWN_BAD_ROWS]:
             log(f"{row.path}, row {row.row}: {row.problem}; not used")
@@ -57,14 +57,14 @@ def train_model(
         labelled += chosen
         note_file(path, chosen, bad, "labelled documents")
     page_documents: list[LabelledDocument] = []
-    for path in _expand(pages, "pages-*.jsonl.zst"):
+    for path in expand_paths(pages, "pages-*.jsonl.zst"):
         corpus = read_pages(path, {split}, marked)
         page_documents += corpus.documents
         note_file(path, corpus.documents, corpus.skipped, "pages")
     if not labelled:
         raise UsageError(f"no usable labelled document of split {split!r} in {', '.join(map(str, labels))}")
     fitted = fit(labelled, page_documents, plan, log)
-    model_name, version = _name_and_version(output, name)
+    model_name, version = name_and_version(output, name)
     return write_model(
         fitted,
         output,
@@ -81,7 +81,7 @@ def _spread(documents: Sequence[LabelledDocument], n: int) -> list[LabelledDocum
     return list(documents[:: max(len(documents) // n, 1)][:n])
 
 
-def _expand(paths: Sequence[Path], pattern: str) -> list[Path]:
+def expand_paths(paths: Sequence[Path], pattern: str) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if not path.exists():
@@ -90,12 +90,12 @@ def _expand(paths: Sequence[Path], pattern: str) -> list[Path]:
     return files
 
 
-def _read_table(path: Path) -> dict[str, str]:
+def read_table(path: Path) -> dict[str, str]:
     rows = (row.decode("utf-8").rstrip("\r\n").split("\t") for row in read_rows(path))
     return {row[0]: row[1] for row in rows if len(row) > 1}
 
 
-def _name_and_version(output: Path, name: str | None) -> tuple[str, str]:
+def name_and_version(output: Path, name: str | None) -> tuple[str, str]:
     """Of ``models/news-1`` the name news and the version 1; a folder without a number is version 1."""
     stem, _, version = output.name.rpartition("-")
     if stem and version.isdigit():

@@ -18,13 +18,15 @@ from cleaner.features import FEATURE_VERSION
 from cleaner.features.chars import CharTables
 from cleaner.features.hints import Hints, compile_hints
 from cleaner.features.lines import FeatureTables
-from cleaner.labels import KEPT, LABELS
+from cleaner.labels import BODY, KEPT, LABELS, OFFTOPIC
 from cleaner.model.line_model import N_INPUTS, GramWeights, Layer, LineModel, Net
 from cleaner.types import Lines
 
 FORMAT_VERSION = 1
-DEFAULT_MODEL = "news-1"
+DEFAULT_MODEL, DEFAULT_PAGE_MODEL = "news-1", "pages-1"
 WEIGHTS, MANIFEST, CARD = "weights.npz", "manifest.json", "README.md"
+TEXT_KIND, PAGE_KIND = "text", "page"
+"""What a model judges: lines of plain text, or lines of pages in HTML. A manifest without a kind is of the first."""
 
 # Scores are rounded before they meet the threshold, so that whoever reads them can take the same decision.
 SCORE_DIGITS = 4
@@ -120,6 +122,22 @@ def decide(
     return Verdicts(labels, scores, kept, thresholds)
 
 
+# Scores between these are doubtful: there a second extractor's choice is right more often than the model's.
+_DOUBTFUL = (0.2, 0.8)
+
+
+def follow_witness(verdicts: Verdicts, witnessed: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Verdicts:
+    """The verdicts with doubtful lines kept where a witness keeps them. asked: lines of pages that the witness read.
+
+    All arrays bool, shape (n_lines,). A line that changes sides keeps its class only if it is one of its new side.
+    """
+    low, high = _DOUBTFUL
+    doubtful = asked & (verdicts.scores > low) & (verdicts.scores < high)
+    kept = np.where(doubtful, witnessed, verdicts.kept)
+    labels = np.where(kept & ~verdicts.kept, BODY, np.where(~kept & verdicts.kept, OFFTOPIC, verdicts.labels))
+    return Verdicts(labels, verdicts.scores, kept, verdicts.thresholds)
+
+
 def models_dir() -> Path:
     """The folder of the packaged models: inside the wheel, or at the root of the repository in an editable install."""
     package = Path(__file__).resolve().parent.parent
@@ -146,6 +164,11 @@ def load_model(model: str | Path) -> Model:
     """A model by name or path, its weights checked against the manifest's hash. Raises ModelError."""
     path = find_model(model)
     manifest = read_manifest(path)
+    return Model(path, manifest, unpack_weights(read_weights(path, manifest), path))
+
+
+def read_weights(path: Path, manifest: Mapping[str, Any]) -> bytes:
+    """The bytes of a model's weights. Raises ModelError where they are not those that the manifest names."""
     try:
         data = (path / WEIGHTS).read_bytes()
     except OSError as error:
@@ -157,23 +180,35 @@ def load_model(model: str | Path) -> Model:
             f"{path / WEIGHTS}: its hash is {found[:12]}…, the manifest says {str(expected)[:12]}…; "
             "the file was altered or cut short. Take the model folder anew from where it came."
         )
-    return Model(path, manifest, unpack_weights(data, path))
+    return data
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """A model's manifest, its versions checked; raises ModelError with the remedy."""
+def read_kind(path: Path) -> str:
+    """What the model of a folder judges, TEXT_KIND or PAGE_KIND; raises ModelError."""
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        format_version, feature_version = manifest["format"], manifest["feature_version"]
-        classes, _ = manifest["classes"], (manifest["sha256"], manifest["thresholds"], manifest["name"])
+        return str(json.loads((path / MANIFEST).read_text(encoding="utf-8")).get("kind", TEXT_KIND))
     except OSError as error:
         raise ModelError(f"{path / MANIFEST}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError) as error:
         raise ModelError(f"{path / MANIFEST}: not a manifest of a cleaner model ({error})") from error
-    if format_version != FORMAT_VERSION or feature_version != FEATURE_VERSION:
+
+
+def read_manifest(path: Path, kind: str = TEXT_KIND, feature_version: int = FEATURE_VERSION) -> dict[str, Any]:
+    """A model's manifest, its kind and versions checked; raises ModelError with the remedy."""
+    found_kind = read_kind(path)
+    if found_kind != kind:
+        other = "--page-model" if found_kind == PAGE_KIND else "--model"
+        raise ModelError(f"{path}: a model for {found_kind}, not for {kind}; it belongs behind {other}")
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        format_version, made_for = manifest["format"], manifest["feature_version"]
+        classes, _ = manifest["classes"], (manifest["sha256"], manifest["thresholds"], manifest["name"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path / MANIFEST}: not a manifest of a cleaner model ({error})") from error
+    if format_version != FORMAT_VERSION or made_for != feature_version:
         raise ModelError(
-            f"{path}: made for format {format_version} and features {feature_version}, this cleaner reads format "
-            f"{FORMAT_VERSION} and makes features {FEATURE_VERSION}. Retrain with `cleaner train`, or install "
+            f"{path}: made for format {format_version} and features {made_for}, this cleaner reads format "
+            f"{FORMAT_VERSION} and makes features {feature_version}. Retrain with `cleaner train`, or install "
             f"line-cleaner=={manifest.get('cleaner_version', '?')}."
         )
     if list(classes) != list(LABELS):
@@ -183,7 +218,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def pack_weights(model: LineModel) -> dict[str, npt.NDArray[Any]]:
     """The arrays of a model by name."""
-    arrays: dict[str, npt.NDArray[Any]] = {
+    return {
         "char_classes": model.tables.chars.classes,
         "char_folds": model.tables.chars.folds,
         "rarity": model.tables.rarity,
@@ -192,14 +227,36 @@ def pack_weights(model: LineModel) -> dict[str, npt.NDArray[Any]]:
         "gram_biases": model.grams.biases,
         "centers": model.centers,
         "factors": model.factors,
-        "shape": np.array([len(model.nets), len(model.nets[0].layers)], dtype=np.int64),
+        **pack_nets(model.nets),
     }
-    for number, net in enumerate(model.nets):
+
+
+def pack_nets(nets: Sequence[Net]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of nets by name, and how many nets of how many layers there are."""
+    arrays: dict[str, npt.NDArray[Any]] = {"shape": np.array([len(nets), len(nets[0].layers)], dtype=np.int64)}
+    for number, net in enumerate(nets):
         for depth, layer in enumerate(net.layers):
             arrays[f"net{number}_layer{depth}_weights"] = layer.weights
             arrays[f"net{number}_layer{depth}_biases"] = layer.biases
             arrays[f"net{number}_layer{depth}_scales"] = layer.scales
     return arrays
+
+
+def unpack_nets(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> tuple[Net, ...]:
+    """The nets whose arrays are given by name; raises ValueError where they take another number of inputs."""
+    n_nets, n_layers = arrays["shape"].tolist()
+    nets = tuple(
+        Net(
+            tuple(
+                Layer(*(arrays[f"net{number}_layer{depth}_{part}"] for part in ("weights", "biases", "scales")))
+                for depth in range(n_layers)
+            )
+        )
+        for number in range(n_nets)
+    )
+    if any(net.layers[0].weights.shape[0] != n_inputs for net in nets):
+        raise ValueError(f"its nets take {nets[0].layers[0].weights.shape[0]} inputs, not {n_inputs}")
+    return nets
 
 
 def unpack_weights(data: bytes, path: Path) -> LineModel:
@@ -208,24 +265,12 @@ def unpack_weights(data: bytes, path: Path) -> LineModel:
 
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            n_nets, n_layers = arrays["shape"].tolist()
-            nets = tuple(
-                Net(
-                    tuple(
-                        Layer(*(arrays[f"net{number}_layer{depth}_{part}"] for part in ("weights", "biases", "scales")))
-                        for depth in range(n_layers)
-                    )
-                )
-                for number in range(n_nets)
-            )
-            if any(net.layers[0].weights.shape[0] != N_INPUTS for net in nets):
-                raise ValueError(f"its nets take {nets[0].layers[0].weights.shape[0]} inputs, not {N_INPUTS}")
             return LineModel(
                 FeatureTables(CharTables(arrays["char_classes"], arrays["char_folds"]), arrays["rarity"]),
                 GramWeights(arrays["gram_weights"], arrays["gram_scales"], arrays["gram_biases"]),
                 arrays["centers"],
                 arrays["factors"],
-                nets,
+                unpack_nets(arrays, N_INPUTS),
             )
     except (ValueError, KeyError, OSError, EOFError) as error:
         raise ModelError(f"{path / WEIGHTS}: not the weights of a cleaner model ({error})") from error

@@ -22,6 +22,7 @@ from cleaner.model.line_model import (
     N_STAGE_ONE,
     STAGE_ONE_NAMES,
     LineModel,
+    Net,
     add_context,
     exponentials,
     sum_logits,
@@ -37,29 +38,38 @@ _TITLE_NAMES = ("like_title", "title_in_line", "title_known", "like_first_line")
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """Inputs that are taken away together, and how their values read."""
 
     columns: list[int]
     describe: Callable[[int], str]
 
 
+Explained = tuple[list[tuple[Reason, ...]], list[tuple[int, float]]]
+
+
 def explain_lines(
     model: Model, lines: Lines, is_dropped: npt.NDArray[np.bool_], evidence: npt.NDArray[np.int8] | None
-) -> tuple[list[tuple[Reason, ...]], list[tuple[int, float]]]:
-    """For each line of one page its reasons, heaviest first, and its second most probable class with the probability.
+) -> Explained:
+    """For each line of one text its reasons, heaviest first, and its second most probable class with the probability.
 
     A reason's push is how far the log odds of "debris" fall when that evidence is replaced by the average line's
     (occlusion; Zeiler and Fergus 2014). Pushes do not add up to the score: kinds of evidence work together.
     """
     line_model = model.line_model
     inputs = add_context(line_model.line_inputs(lines, evidence), lines.page_starts)
-    weights = exponentials(sum_logits(line_model.nets, inputs))
+    return explain_inputs(inputs, line_model.nets, _groups(line_model, lines), is_dropped)
+
+
+def explain_inputs(
+    inputs: FloatArray, nets: tuple[Net, ...], groups: Sequence[Group], is_dropped: npt.NDArray[np.bool_]
+) -> Explained:
+    """What taking away each group of inputs changes; see `explain_lines`."""
+    weights = exponentials(sum_logits(nets, inputs))
     odds = _log_odds(weights, is_dropped)
-    groups = _groups(line_model, lines)
-    pushes = np.stack([odds - _log_odds(_without(line_model, inputs, group), is_dropped) for group in groups], axis=1)
+    pushes = np.stack([odds - _log_odds(_without(nets, inputs, group), is_dropped) for group in groups], axis=1)
     reasons = []
-    for line in range(lines.n_lines):
+    for line in range(len(inputs)):
         order = np.argsort(-np.abs(pushes[line]), kind="stable")
         reasons.append(
             tuple(
@@ -74,10 +84,10 @@ def explain_lines(
     return reasons, runners_up
 
 
-def _without(model: LineModel, inputs: FloatArray, group: _Group) -> npt.NDArray[np.int64]:
+def _without(nets: tuple[Net, ...], inputs: FloatArray, group: Group) -> npt.NDArray[np.int64]:
     reduced = inputs.copy()
     reduced[:, group.columns] = 0
-    return exponentials(sum_logits(model.nets, reduced))
+    return exponentials(sum_logits(nets, reduced))
 
 
 def _log_odds(weights: npt.NDArray[np.int64], is_dropped: npt.NDArray[np.bool_]) -> FloatRows:
@@ -86,7 +96,7 @@ def _log_odds(weights: npt.NDArray[np.int64], is_dropped: npt.NDArray[np.bool_])
     return np.clip(np.log(dropped + 1) - np.log(kept + 1), -_MAX_LOGIT, _MAX_LOGIT)
 
 
-def _groups(model: LineModel, lines: Lines) -> list[_Group]:
+def _groups(model: LineModel, lines: Lines) -> list[Group]:
     features = line_features(lines, model.tables)
     dense = dict(zip(SHAPE_NAMES + PLACE_NAMES + STORY_NAMES, features.dense.T, strict=True))
     words = [_telling_words(model, text) for text in lines.texts]
@@ -99,20 +109,20 @@ def _groups(model: LineModel, lines: Lines) -> list[_Group]:
 
     story = [name for name in STORY_NAMES if name not in _REPEAT_NAMES + _TITLE_NAMES]
     groups = [
-        _Group(columns(STAGE_ONE_NAMES), lambda line: f"wording: {words[line]}" if words[line] else "wording"),
-        _Group(columns(SHAPE_NAMES), lambda line: f"form: {_form(lines.texts[line])}"),
-        _Group(columns(PLACE_NAMES), lambda line: f"place: line {line + 1} of {lines.n_lines}"),
-        _Group(columns(story), lambda line: f"{share('story_words', line)} of its words stand elsewhere in the story"),
-        _Group(columns(_TITLE_NAMES), lambda line: f"{share('like_title', line)} of its words stand in the title"),
-        _Group(columns(_REPEAT_NAMES), lambda line: "repeats: " + _repeats(dense, line)),
-        _Group(columns(["hint"]), lambda _: "your own words"),
+        Group(columns(STAGE_ONE_NAMES), lambda line: f"wording: {words[line]}" if words[line] else "wording"),
+        Group(columns(SHAPE_NAMES), lambda line: f"form: {_form(lines.texts[line])}"),
+        Group(columns(PLACE_NAMES), lambda line: f"place: line {line + 1} of {lines.n_lines}"),
+        Group(columns(story), lambda line: f"{share('story_words', line)} of its words stand elsewhere in the story"),
+        Group(columns(_TITLE_NAMES), lambda line: f"{share('like_title', line)} of its words stand in the title"),
+        Group(columns(_REPEAT_NAMES), lambda line: "repeats: " + _repeats(dense, line)),
+        Group(columns(["hint"]), lambda _: "your own words"),
     ]
     width = len(CONTEXT_NAMES) + 1
     for number, offset in enumerate(CONTEXT_OFFSETS):
         start = len(LINE_NAMES) + number * width
         side = f"{abs(offset)} line{'s' if abs(offset) > 1 else ''} {'before' if offset < 0 else 'after'}"
-        groups.append(_Group(list(range(start, start + width)), lambda line, side=side: f"neighbour {side}"))  # type: ignore[misc]
-    groups.append(_Group(list(range(N_INPUTS - N_STAGE_ONE, N_INPUTS)), lambda _: "wording of the whole document"))
+        groups.append(Group(list(range(start, start + width)), lambda line, side=side: f"neighbour {side}"))  # type: ignore[misc]
+    groups.append(Group(list(range(N_INPUTS - N_STAGE_ONE, N_INPUTS)), lambda _: "wording of the whole document"))
     return groups
 
 

@@ -1,0 +1,372 @@
+"""From labelled pages to a page model."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.errors import UsageError
+from cleaner.features.chars import CharTables
+from cleaner.features.pages import PageBatch, PageFeatures, page_features
+from cleaner.features.paths import N_PATH_BUCKETS
+from cleaner.features.shape import FloatArray
+from cleaner.labels import BODY, LABELS, TITLE
+from cleaner.learn.corpus import UNKNOWN_DEBRIS, assign_folds
+from cleaner.learn.fit import IntArray, fit_grams, fit_net, gram_logits, quantise_grams, quantise_net
+from cleaner.learn.page_corpus import UNREAD, LabelledPage
+from cleaner.learn.train import fit_temperature
+from cleaner.model.artefact import DEFAULT_DROPPED, Model
+from cleaner.model.line_model import MAX_STEPS, N_LABELS, N_STAGE_ONE, STEP, Net, standardise, sum_logits
+from cleaner.model.page_model import GRAM_BITS, ROLES, PageModel, PathWeights, fewer_buckets, join_inputs
+from cleaner.types import Lines
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Log = Callable[[str], None]
+
+_IS_TITLE = np.arange(len(LABELS)) == TITLE
+_PLAIN = 0.9  # probability from which the model takes its own word
+
+
+@dataclass(frozen=True)
+class PageTrainingPlan:
+    """How a page model is fitted; the defaults are those of the shipped one.
+
+    max_site_pages: a site with more pages counts as if it had so many. phases: learning rates of the nets with the
+    number of epochs at each.
+    """
+
+    seed: int = 0
+    n_folds: int = 5
+    path_penalty: float = 50.0
+    gram_epochs: int = 4
+    hidden: tuple[int, ...] = (48, 24)
+    n_nets: int = 1
+    net_penalty: float = 0.3
+    batch_lines: int = 1024
+    phases: tuple[tuple[float, int], ...] = ((2e-3, 4), (7e-4, 2), (2e-4, 1))
+    max_site_pages: int = 20
+    hint_share: float = 0.1
+    n_processes: int = 1
+
+    @classmethod
+    def quick(cls, seed: int = 0) -> PageTrainingPlan:
+        """A plan of seconds, for tests."""
+        return cls(seed, 3, gram_epochs=3, hidden=(16,), batch_lines=128, phases=((3e-3, 12),))
+
+
+@dataclass(frozen=True)
+class FittedPages:
+    """A page model, and the out-of-fold logits of every page's lines: float32, shape (n_lines, 13) each."""
+
+    model: PageModel
+    pages: Sequence[LabelledPage]
+    logits: Sequence[FloatArray]
+    temperature: float
+
+
+def fit_pages(
+    pages: Sequence[LabelledPage], teacher: Model, plan: PageTrainingPlan | None = None, log: Log = lambda _: None
+) -> FittedPages:
+    """A page model fitted to labelled pages. The same input gives the same bits.
+
+    teacher: the model of plain text; it names the class of debris that gold text only shows to be debris.
+    Raises UsageError where there are too few sites or no line of either side.
+    """
+    plan = plan or PageTrainingPlan()
+    known = Counter(label for page in pages for label in page.labels.tolist())
+    n_sites = len({page.site for page in pages})
+    if n_sites < plan.n_folds or not known[BODY] or not set(known) - {BODY, UNREAD}:
+        raise UsageError(
+            f"{len(pages)} pages of {n_sites} sites, {known[BODY]} lines of article text: a page model needs pages of "
+            f"at least {plan.n_folds} sites, with lines of the article and others"
+        )
+    from threadpoolctl import threadpool_limits
+
+    # One thread: the order in which threads add up would change the last bits of the weights.
+    with threadpool_limits(limits=1):
+        return _PageTrainer(pages, teacher, plan, log).run()
+
+
+@dataclass
+class _PageTrainer:
+    pages: Sequence[LabelledPage]
+    teacher: Model
+    plan: PageTrainingPlan
+    log: Log
+    started: float = field(default_factory=time.monotonic)
+
+    def run(self) -> FittedPages:
+        plan = self.plan
+        tables = self.teacher.line_model.tables.chars
+        self.starts = np.array([0, *accumulate(len(page.labels) for page in self.pages)])
+        sites = np.unique([page.site for page in self.pages], return_inverse=True)[1].astype(np.int64)
+        self.folds = assign_folds(sites, plan.n_folds, [min(len(page.labels), 60) for page in self.pages])
+        self.line_folds = np.repeat(self.folds, np.diff(self.starts))
+        self.labels = self._name_debris(np.concatenate([page.labels for page in self.pages]))
+        self.is_known = self.labels != UNREAD
+        self.masses = self._weigh_lines(sites)
+        self.trust = np.concatenate([page.weights for page in self.pages]) * self.is_known
+        self.weights = self.masses * self.trust
+        self._note(f"{len(self.pages)} pages of {len(set(sites.tolist()))} sites, {int(self.is_known.sum())} lines")
+        self.features = [_page_features(page, tables) for page in self.pages]
+        self._note("features made")
+
+        paths = _path_matrix(self.features)
+        path_models = [self._fit_paths(paths, fold) for fold in range(plan.n_folds)]
+        path_weights = _quantise_paths(self._fit_paths(paths, None))
+        self._note("stage over tags fitted")
+        grams = _gram_matrix(self.features)
+        gram_models = [self._fit_grams(grams, fold) for fold in range(plan.n_folds)]
+        gram_weights = quantise_grams(self._fit_grams(grams, None))
+        words = np.zeros((len(self.labels), N_STAGE_ONE), dtype=np.float32)
+        for fold, model in enumerate(gram_models):
+            here = self.line_folds == fold
+            words[here] = gram_logits(model, grams[here])
+        del grams, paths
+        self._note("stage over wording fitted")
+
+        raw = np.concatenate(
+            [
+                join_inputs(
+                    features,
+                    _quantise_paths(path_models[fold]).steps(features.looks, features.inline, features.trees),
+                    words[start:end],
+                )
+                for features, fold, start, end in zip(
+                    self.features, self.folds.tolist(), self.starts[:-1], self.starts[1:], strict=True
+                )
+            ]
+        )
+        sample = raw[self.is_known, :-1]
+        centers = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
+        factors = (STEP / np.maximum(sample.std(axis=0, dtype=np.float64), 1e-3)).astype(np.float32)
+        del sample
+        standardise(raw[:, :-1], centers, factors)
+        self._note("inputs of the nets made")
+
+        folds = list(range(plan.n_folds))
+        self._trust_itself(self._score(raw, self._fit_all_nets(raw, folds)))
+        *without, final = self._fit_all_nets(raw, [*folds, None])
+        logits = self._score(raw, without)
+        temperature = fit_temperature(logits[self.is_known], self.labels[self.is_known])
+        self._note("nets fitted")
+        model = PageModel(
+            tables, path_weights, gram_weights, centers, factors, tuple(_cool(net, temperature) for net in final)
+        )
+        cooled = logits / np.float32(temperature)
+        borders = zip(self.starts.tolist(), self.starts[1:].tolist(), strict=False)
+        return FittedPages(model, self.pages, [cooled[start:end] for start, end in borders], temperature)
+
+    def _score(self, inputs: FloatArray, nets: Sequence[tuple[Net, ...]]) -> FloatArray:
+        """Logits of each line by the nets that did not see its fold; float32, shape (n_lines, 13)."""
+        logits = np.zeros((len(inputs), N_LABELS), dtype=np.float32)
+        for fold, of_fold in enumerate(nets):
+            here = self.line_folds == fold
+            logits[here] = sum_logits(of_fold, inputs[here])
+        return logits
+
+    def _trust_itself(self, logits: FloatArray) -> None:
+        """Lines that nobody read, on pages where somebody read the doubtful ones, get the class that is plain.
+
+        Nothing is learned from the lines alone, but the read ones among them are learned in their places.
+        """
+        plain = logits - logits.max(axis=1, keepdims=True)
+        odds = np.exp(plain)
+        debris = odds[:, DEFAULT_DROPPED | _IS_TITLE].sum(axis=1) / odds.sum(axis=1)
+        was_read = np.concatenate(
+            [np.full(len(page.labels), bool((page.weights != 1).any()) and not page.is_whole) for page in self.pages]
+        )
+        sure = was_read & ~self.is_known & ((debris > _PLAIN) | (debris < 1 - _PLAIN))
+        self.labels = np.where(sure, logits.argmax(axis=1), self.labels)
+        self.is_known = self.is_known | sure
+        self.weights = self.masses * np.where(sure, np.float32(0.5), self.trust)
+        self._note(f"{int(sure.sum())} lines labelled by itself")
+
+    def _note(self, message: str) -> None:
+        self.log(f"{time.monotonic() - self.started:6.0f} s  {message}")
+
+    def _name_debris(self, labels: IntArray) -> IntArray:
+        """Debris of unknown class gets the class that the teacher finds likeliest."""
+        named = labels.copy()
+        for page, start in zip(self.pages, self.starts.tolist(), strict=False):
+            unknown = np.flatnonzero(page.labels == UNKNOWN_DEBRIS)
+            if len(unknown):
+                texts = page.walked.texts
+                title = next(iter(page.metadata.titles), page.metadata.head_title or "")
+                lines = Lines(texts, np.array([0, len(texts)]), [title])
+                odds = self.teacher.line_model.exponentials(lines)
+                named[start + unknown] = np.where(DEFAULT_DROPPED, odds[unknown], -1).argmax(axis=1)
+        return named
+
+    def _weigh_lines(self, sites: IntArray) -> FloatArray:
+        """By mass, as what counts is the share of the text that is right; a page's article weighs the same on all."""
+        counts = np.bincount(sites)
+        weights = []
+        for page, site in zip(self.pages, sites.tolist(), strict=True):
+            mass = np.array([min(len(text), 400) for text in page.walked.texts], dtype=np.float64) + 20
+            known = page.labels != UNREAD
+            article = float(mass[page.labels == BODY].sum()) or float(mass[known].sum())
+            share = min(1.0, self.plan.max_site_pages / counts[site])
+            weights.append(np.minimum(30 * mass / max(article, 300.0), 6.0) * share)
+        joined = np.concatenate(weights).astype(np.float32)
+        return joined / np.float32(joined[self.is_known].mean())
+
+    def _learn(self, without: int | None) -> npt.NDArray[np.bool_]:
+        return self.is_known & (self.line_folds != without) if without is not None else self.is_known
+
+    def _fit_paths(self, matrix: csr_matrix, without: int | None) -> Any:
+        import warnings
+
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
+        learn = self._learn(without)
+        model = LogisticRegression(C=1 / self.plan.path_penalty, max_iter=80, tol=1e-3)
+        with warnings.catch_warnings():
+            # The last digits change no decision; what follows sees the scores as they are.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return model.fit(matrix[learn], self.labels[learn] == BODY, sample_weight=self.weights[learn])
+
+    def _fit_grams(self, matrix: csr_matrix, without: int | None) -> Any:
+        learn = self._learn(without)
+        # Menus are three quarters of all lines and repeat themselves: one in three of the far ones is enough.
+        rng = np.random.default_rng([self.plan.seed, 3, 99 if without is None else without])
+        learn &= (self.weights > 0.5) | (rng.random(len(learn)) < 0.35)
+        ones = np.ones(int(learn.sum()), dtype=np.float32)
+        return fit_grams(matrix[learn], self.labels[learn], ones, self.plan.gram_epochs, self.plan.seed)
+
+    def _fit_all_nets(self, inputs: FloatArray, without: Sequence[int | None]) -> list[tuple[Net, ...]]:
+        """The nets fitted without each of the folds; None: on all pages."""
+        from joblib import Parallel, delayed
+
+        jobs = [
+            delayed(_fit_nets)(inputs, self.labels, self.weights, self._learn(fold), self.plan, fold)
+            for fold in without
+        ]
+        nets: list[tuple[Net, ...]] = Parallel(n_jobs=self.plan.n_processes)(jobs)
+        self._note(f"nets fitted {len(nets)} times")
+        return nets
+
+
+def _fit_nets(
+    inputs: FloatArray,
+    labels: IntArray,
+    weights: FloatArray,
+    learn: npt.NDArray[np.bool_],
+    plan: PageTrainingPlan,
+    without: int | None,
+) -> tuple[Net, ...]:
+    from threadpoolctl import threadpool_limits
+
+    rng = np.random.default_rng([plan.seed, 7, 99 if without is None else without])
+    rows = np.flatnonzero(learn & (weights > 0))
+    chosen, targets = inputs[rows], labels[rows]
+    evidence, targets = _simulate_hints(rng, targets, plan.hint_share)
+    chosen[:, -1] = evidence * np.float32(MAX_STEPS)
+    nets = []
+    with threadpool_limits(limits=1):
+        for number in range(plan.n_nets):
+            fitted = fit_net(
+                chosen,
+                targets,
+                weights[rows],
+                plan.hidden,
+                plan.phases,
+                plan.net_penalty,
+                plan.seed + number,
+                batch_lines=plan.batch_lines,
+            )
+            nets.append(quantise_net(fitted, chosen[rng.integers(len(chosen), size=20_000)]))
+    return tuple(nets)
+
+
+def _page_features(page: LabelledPage, tables: CharTables) -> PageFeatures:
+    return page_features(PageBatch([page.walked], [page.metadata]), tables)
+
+
+def _path_matrix(pages: Sequence[PageFeatures]) -> csr_matrix:
+    """Words of tags by role, as `PathWeights.steps` adds them up; float32, shape (n_lines, 4 × 2^16)."""
+    from scipy.sparse import csr_matrix, hstack, vstack
+
+    def rows(buckets: IntArray, starts: IntArray) -> csr_matrix:
+        shape = (len(starts) - 1, N_PATH_BUCKETS)
+        return csr_matrix((np.ones(len(buckets), dtype=np.float32), buckets, starts), shape=shape)
+
+    parts = []
+    for features in pages:
+        trees = features.trees
+        by_container = rows(features.looks.buckets, features.looks.starts)[trees.looks]
+        paths: list[list[int]] = []
+        for container, parent in enumerate(trees.parents.tolist()):
+            paths.append([*(paths[parent] if container else []), container])
+        own = trees.containers
+        on_path = [paths[container] for container in own.tolist()]
+        sizes = [0, *accumulate(map(len, on_path))]
+        columns = np.array([container for path in on_path for container in path], dtype=np.int64)
+        walk = csr_matrix((np.ones(len(columns), dtype=np.float32), columns, sizes), shape=(len(own), len(paths)))
+        parts.append(
+            hstack(
+                [
+                    by_container[own],
+                    by_container[trees.parents[own]],
+                    walk @ by_container,
+                    rows(features.inline.buckets, features.inline.starts),
+                ],
+                format="csr",
+            )
+        )
+    return vstack(parts).tocsr()
+
+
+def _quantise_paths(model: Any) -> PathWeights:
+    """The stage over tags in bytes, each role scaled by its own largest weight."""
+    weights = model.coef_[0].reshape(len(ROLES), N_PATH_BUCKETS)
+    scales = np.maximum(np.abs(weights).max(axis=1), 1e-9) / 127
+    integers = np.rint(weights / scales[:, None]).astype(np.int8)
+    return PathWeights(np.ascontiguousarray(integers.T), scales.astype(np.float32), np.float32(model.intercept_[0]))
+
+
+def _gram_matrix(pages: Sequence[PageFeatures]) -> csr_matrix:
+    """4-grams of the lines' heads, each row's counts over the root of their number; shape (n_lines, 2^16)."""
+    from scipy.sparse import csr_matrix, vstack
+
+    parts = []
+    for features in pages:
+        bag = fewer_buckets(features.grams)
+        values = np.repeat(1 / np.sqrt(bag.counts), bag.counts).astype(np.float32)
+        part = csr_matrix((values, bag.buckets.astype(np.int32), bag.starts), shape=(len(bag.counts), 1 << GRAM_BITS))
+        part.sum_duplicates()
+        parts.append(part)
+    return vstack(parts).tocsr()
+
+
+_OVERRIDE_SHARE = 0.3
+
+
+def _simulate_hints(rng: np.random.Generator, labels: IntArray, share: float) -> tuple[npt.NDArray[np.int8], IntArray]:
+    """The word of users on some lines, and the labels that they then have; in three of ten cases it overrules them."""
+    evidence = np.zeros(len(labels), dtype=np.int8)
+    labels = labels.copy()
+    for line in np.flatnonzero(rng.random(len(labels)) < share * 0.1).tolist():
+        drop = bool(DEFAULT_DROPPED[labels[line]])
+        if rng.random() < _OVERRIDE_SHARE:
+            drop = not drop
+            labels[line] = int(rng.choice(np.flatnonzero(DEFAULT_DROPPED))) if drop else BODY
+        evidence[line] = 1 if drop else -1
+    return evidence, labels
+
+
+def _cool(net: Net, temperature: float) -> Net:
+    from dataclasses import replace
+
+    last = net.layers[-1]
+    return Net((*net.layers[:-1], replace(last, scales=last.scales / np.float32(temperature))))
