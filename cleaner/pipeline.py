@@ -43,6 +43,8 @@ BATCH_LINES = 4096
 
 # Less text than this is no article: where the page model leaves no more, another opinion is asked for.
 MIN_ARTICLE_CHARS = 200
+# A page of which more is kept is no page but a piece that somebody cut out of one; of real pages a quarter is.
+CUTTING_SHARE = 0.6
 
 Document = str | bytes | Page | Mapping[str, Any]
 
@@ -208,7 +210,7 @@ class Cleaner:
         article = self.clean(text, html=html, url=url, title=title)
         assert article.judged is not None
         entry = _Extracted(Page("", url=url, title=title), article.judged.page_lines, None, 0, None)
-        judged_as_page = entry.lines.walked is not None
+        judged_as_page = article.judged.page_lines.walked is not None
         evidence = self._hints.evidence(entry.lines.texts) if self._hints else None
         if judged_as_page:
             from cleaner.model.page_explain import explain_page
@@ -310,12 +312,10 @@ class Cleaner:
             if not chosen:
                 continue
             entries = [extracted[number] for number in chosen]
-            verdicts = self._judge(entries, as_pages, self._hints)
-            labels, scores, kept = verdicts.labels.tolist(), verdicts.scores.tolist(), verdicts.kept.tolist()
-            borders = [0, *accumulate(len(entry.lines.texts) for entry in entries)]
             name = self._page_judge.full_name if as_pages else self.model_name
-            for number, entry, start, end in zip(chosen, entries, borders, borders[1:], strict=False):
-                judged[number] = name, Judged(entry.lines, labels[start:end], scores[start:end], kept[start:end])
+            for number, of_page in zip(chosen, _split(self._judge(entries, as_pages, self._hints), entries), strict=True):
+                judged[number] = name, of_page
+        self._judge_cuttings_as_texts(extracted, judged)
         for number, entry in enumerate(extracted):
             name, of_page = judged[number]
             article = assemble(
@@ -328,6 +328,40 @@ class Cleaner:
                 n_replaced=entry.n_replaced,
             )
             yield self._ask_again(entry, article) if entry.html is not None else article
+
+    def _judge_cuttings_as_texts(
+        self, extracted: Sequence[_Extracted], judged: dict[int, tuple[str, Judged]]
+    ) -> None:
+        """Let the model of plain text also speak on pages of which the page model keeps nearly all.
+
+        There is no page around such an article: a feed or another extractor cut it out, and debris stands in the same
+        tags as the story. On 132 of 2,810 real pages it changes nothing (F1 .967 and .966).
+        """
+        cuttings = [
+            number
+            for number, (_, of_page) in judged.items()
+            if of_page.page_lines.walked is not None and sum(of_page.kept) >= CUTTING_SHARE * len(of_page.kept)
+        ]
+        if not cuttings:
+            return
+        entries = [extracted[number] for number in cuttings]
+        for number, as_text in zip(cuttings, _split(self._judge(entries, False, self._hints), entries), strict=True):
+            name, as_page = judged[number]
+            stays = as_page.kept
+            judged[number] = (
+                f"{name}+{self.model_name}",
+                Judged(
+                    replace(as_page.page_lines, walked=None),
+                    *(
+                        [text if stay else page for stay, text, page in zip(stays, by_text, by_page, strict=True)]
+                        for by_text, by_page in (
+                            (as_text.labels, as_page.labels),
+                            (as_text.scores, as_page.scores),
+                            (as_text.kept, as_page.kept),
+                        )
+                    ),
+                ),
+            )
 
     def _ask_again(self, entry: _Extracted, article: Article) -> Article:
         """The article by trafilatura's choice of lines where the page model found next to none on a page with text."""
@@ -342,6 +376,14 @@ class Cleaner:
         again = replace(entry, lines=replace(lines, metadata=entry.lines.metadata), html=None)
         (other,) = self._judge_and_assemble([again])
         return other if other.verdict == "article" and len(other.text) >= MIN_ARTICLE_CHARS else article
+
+
+def _split(verdicts: Verdicts, entries: Sequence[_Extracted]) -> Iterator[Judged]:
+    """The verdicts on the lines of each document."""
+    labels, scores, kept = verdicts.labels.tolist(), verdicts.scores.tolist(), verdicts.kept.tolist()
+    borders = [0, *accumulate(len(entry.lines.texts) for entry in entries)]
+    for entry, start, end in zip(entries, borders[:-1], borders[1:], strict=True):
+        yield Judged(entry.lines, labels[start:end], scores[start:end], kept[start:end])
 
 
 def _unpickle(kind: type[Cleaner], model: str, options: CleanOptions, page_model: str) -> Cleaner:
