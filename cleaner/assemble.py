@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from cleaner.labels import BODY, LABELS, OFFTOPIC, TITLE
+from cleaner.labels import BODY, OFFTOPIC, TITLE
 from cleaner.markdown.blocks import render_markdown
-from cleaner.types import Article, Judged, Page, PageLines, Removed, Verdict
+from cleaner.types import Article, Judged, Page, PageLines, Removed, RemovedLines, Verdict
 
 _WORD = re.compile(r"\w+")
 # Characters of a headline that is no answer or exclamation ("Why?") which the story may well say too.
@@ -95,7 +95,7 @@ def assemble(
     kept = [number for number, keep in enumerate(judged.kept) if keep]
     declared = [title for title in (page.title, *metadata.titles) if title and title.strip()]
     headline = _find_headline(kept, judged, declared)
-    removed: tuple[Removed, ...] = ()
+    removed: Sequence[Removed] = ()
     if annotated is not None:
         shown = list(range(len(labels)))
         text = annotated if page.kind == "text" else "\n\n".join(lines.texts)
@@ -103,7 +103,7 @@ def assemble(
     else:
         repeats = _find_repeats(headline, kept, judged)
         shown = [number for number in kept if number not in repeats] if repeats else kept
-        removed = _list_removed(judged, repeats)
+        removed = RemovedLines(judged, repeats)
         body = [number for number in shown if number != headline] if headline is not None else shown
         text = join_lines(body, lines)
     scores = judged.scores
@@ -159,12 +159,3 @@ def _find_repeats(headline: int | None, kept: Sequence[int], judged: Judged) -> 
     is_long = len(words) >= _LONG_HEADLINE
     others = (number for number in kept if number != headline and (is_long or labels[number] == TITLE))
     return set(_lines_saying(words, others, texts))
-
-
-def _list_removed(judged: Judged, repeats: set[int]) -> tuple[Removed, ...]:
-    texts = judged.page_lines.texts
-    return tuple(
-        Removed(number, LABELS[label], score, texts[number], "repeat" if number in repeats else None)
-        for number, (label, score, is_kept) in enumerate(zip(judged.labels, judged.scores, judged.kept, strict=True))
-        if not is_kept or number in repeats
-    )

@@ -268,6 +268,7 @@ class Cleaner:
             text, encoding = decode(text, declared=page.encoding, is_html=page.kind == "html")
             if len(text) > self.options.max_chars:
                 raise self._too_large(len(text), "characters")
+            return text, encoding, 0  # decoders give no lone surrogates
         text, n_replaced = repair_surrogates(text)
         return text, encoding, n_replaced
 
@@ -313,7 +314,9 @@ class Cleaner:
                 continue
             entries = [extracted[number] for number in chosen]
             name = self._page_judge.full_name if as_pages else self.model_name
-            for number, of_page in zip(chosen, _split(self._judge(entries, as_pages, self._hints), entries), strict=True):
+            for number, of_page in zip(
+                chosen, _split(self._judge(entries, as_pages, self._hints), entries), strict=True
+            ):
                 judged[number] = name, of_page
         self._judge_cuttings_as_texts(extracted, judged)
         for number, entry in enumerate(extracted):
@@ -329,9 +332,7 @@ class Cleaner:
             )
             yield self._ask_again(entry, article) if entry.html is not None else article
 
-    def _judge_cuttings_as_texts(
-        self, extracted: Sequence[_Extracted], judged: dict[int, tuple[str, Judged]]
-    ) -> None:
+    def _judge_cuttings_as_texts(self, extracted: Sequence[_Extracted], judged: dict[int, tuple[str, Judged]]) -> None:
         """Let the model of plain text also speak on pages of which the page model keeps nearly all.
 
         There is no page around such an article: a feed or another extractor cut it out, and debris stands in the same
@@ -347,21 +348,7 @@ class Cleaner:
         entries = [extracted[number] for number in cuttings]
         for number, as_text in zip(cuttings, _split(self._judge(entries, False, self._hints), entries), strict=True):
             name, as_page = judged[number]
-            stays = as_page.kept
-            judged[number] = (
-                f"{name}+{self.model_name}",
-                Judged(
-                    replace(as_page.page_lines, walked=None),
-                    *(
-                        [text if stay else page for stay, text, page in zip(stays, by_text, by_page, strict=True)]
-                        for by_text, by_page in (
-                            (as_text.labels, as_page.labels),
-                            (as_text.scores, as_page.scores),
-                            (as_text.kept, as_page.kept),
-                        )
-                    ),
-                ),
-            )
+            judged[number] = f"{name}+{self.model_name}", _join_judged(as_page, as_text)
 
     def _ask_again(self, entry: _Extracted, article: Article) -> Article:
         """The article by trafilatura's choice of lines where the page model found next to none on a page with text."""
@@ -384,6 +371,17 @@ def _split(verdicts: Verdicts, entries: Sequence[_Extracted]) -> Iterator[Judged
     borders = [0, *accumulate(len(entry.lines.texts) for entry in entries)]
     for entry, start, end in zip(entries, borders[:-1], borders[1:], strict=True):
         yield Judged(entry.lines, labels[start:end], scores[start:end], kept[start:end])
+
+
+def _join_judged(as_page: Judged, as_text: Judged) -> Judged:
+    """What the page model drops stays dropped, all else is as judged as text."""
+    stays = as_page.kept
+    return Judged(
+        replace(as_page.page_lines, walked=None),
+        [text if stay else page for stay, text, page in zip(stays, as_text.labels, as_page.labels, strict=True)],
+        [text if stay else page for stay, text, page in zip(stays, as_text.scores, as_page.scores, strict=True)],
+        [text and stay for stay, text in zip(stays, as_text.kept, strict=True)],
+    )
 
 
 def _unpickle(kind: type[Cleaner], model: str, options: CleanOptions, page_model: str) -> Cleaner:

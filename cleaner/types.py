@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -158,6 +158,55 @@ class Removed:
         return record
 
 
+class RemovedLines(Sequence[Removed]):
+    """The lines that were taken out of a page, made when first asked for: a page has two hundred, and many who clean
+    pages look at the text alone."""
+
+    __slots__ = ("_judged", "_made", "_repeats")
+
+    def __init__(self, judged: Judged, repeats: Collection[int]) -> None:
+        self._judged = judged
+        self._repeats = repeats
+        self._made: tuple[Removed, ...] | None = None
+
+    def _all(self) -> tuple[Removed, ...]:
+        if self._made is None:
+            judged, repeats = self._judged, self._repeats
+            texts = judged.page_lines.texts
+            self._made = tuple(
+                [
+                    Removed(number, LABELS[label], score, texts[number], "repeat" if number in repeats else None)
+                    for number, (label, score, is_kept) in enumerate(
+                        zip(judged.labels, judged.scores, judged.kept, strict=True)
+                    )
+                    if not is_kept or number in repeats
+                ]
+            )
+        return self._made
+
+    @overload
+    def __getitem__(self, index: int) -> Removed: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Removed, ...]: ...
+    def __getitem__(self, index: int | slice) -> Removed | tuple[Removed, ...]:
+        return self._all()[index]
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __iter__(self) -> Iterator[Removed]:
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        return self._all() == (other._all() if isinstance(other, RemovedLines) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+
 @dataclass(frozen=True)
 class ScoredLine:
     """A line as it was judged; start and end are offsets in code points, score is the probability of debris."""
@@ -210,7 +259,7 @@ class Article:
     quality: float
     lines_in: int
     lines_out: int
-    removed: tuple[Removed, ...]
+    removed: Sequence[Removed]
     model: str
     options_hash: str
     lang: str | None = None

@@ -6,6 +6,7 @@ import codecs
 import re
 import string
 from collections import Counter
+from functools import lru_cache
 
 from cleaner.errors import DocumentError
 
@@ -55,6 +56,7 @@ _MAGIC: tuple[bytes, ...] = (
 _BINARY_CONTROLS = 0.05
 # Well-formed UTF-8 is evidence enough that a NUL or two are the scraper's and not a file format's.
 _BINARY_CONTROLS_UTF8 = 0.3
+_SAMPLE_BYTES = 65_536
 
 
 def decode(data: bytes, declared: str | None = None, is_html: bool = False) -> tuple[str, str]:
@@ -78,10 +80,12 @@ def decode(data: bytes, declared: str | None = None, is_html: bool = False) -> t
         return text, "utf-8"
 
     labels = [canonical_name(label) for label in _declarations(data, declared, is_html)]
-    wide = _decode_unmarked_wide(data, [label for label in labels if label in _UTF_WIDE], is_utf8=text is not None)
+    controls = _share_of_controls(data[:_SAMPLE_BYTES])
+    wide_labels = [label for label in labels if label in _UTF_WIDE]
+    wide = _decode_unmarked_wide(data, wide_labels, text is not None, controls)
     if wide is not None:
         return wide
-    if _looks_binary(data, is_utf8=text is not None):
+    if _looks_binary(data, text is not None, controls):
         raise DocumentError("undecodable", f"{len(data):,} bytes that are no text in any encoding ({_describe(data)})")
     for label in labels:
         fitting = _decode_declared(data, label) if label else None
@@ -89,7 +93,9 @@ def decode(data: bytes, declared: str | None = None, is_html: bool = False) -> t
             return fitting
     if text is not None:
         # Escapes alone carry characters here, and only a browser's detector knows them.
-        return (_detected_iso_2022_jp(data) if b"\x1b$" in data or b"\x1b(" in data else None) or (text, "utf-8")
+        # One byte is looked for ten times faster than two.
+        escapes = b"\x1b" in data and (b"\x1b$" in data or b"\x1b(" in data)
+        return (_detected_iso_2022_jp(data) if escapes else None) or (text, "utf-8")
     return _decode_mixed(data) or _decode_detected(data)
 
 
@@ -123,14 +129,13 @@ def _decode_marked(data: bytes, name: str) -> str | None:
         return None if name.startswith("utf-32") else data.decode(name, "replace")
 
 
-def _decode_unmarked_wide(data: bytes, declared: list[str], is_utf8: bool) -> tuple[str, str] | None:
+def _decode_unmarked_wide(data: bytes, declared: list[str], is_utf8: bool, controls: float) -> tuple[str, str] | None:
     """UTF-16 or 32 without a mark: declared, or told by NULs and by how usual its characters are; else None.
 
     Read as single bytes, such a text is full of controls or no UTF-8. That guards against a declaration that is
     wrong, and against single NULs in good text.
     """
-    sample = data[:65536]
-    if _share_of_controls(sample) < 0.1 and (is_utf8 or (not declared and 0 not in sample)):
+    if controls < 0.1 and (is_utf8 or (not declared and 0 not in data[:_SAMPLE_BYTES])):
         return None
     readings = []
     for name in dict.fromkeys([*declared, "utf-16le", "utf-16be"]):
@@ -151,9 +156,9 @@ def _share_of_controls(data: bytes) -> float:
     return 1 - len(data.translate(None, _CONTROLS)) / len(data) if data else 0.0
 
 
-def _looks_binary(data: bytes, is_utf8: bool = True) -> bool:
-    sample = data[:65536]
-    share = _share_of_controls(sample)
+def _looks_binary(data: bytes, is_utf8: bool = True, share: float | None = None) -> bool:
+    sample = data[:_SAMPLE_BYTES]
+    share = _share_of_controls(sample) if share is None else share
     if share > (_BINARY_CONTROLS_UTF8 if is_utf8 else _BINARY_CONTROLS):
         return True
     # "MZ" or "%PDF-" may open a text about file formats, so the opening alone does not decide.
@@ -196,6 +201,7 @@ def _decode_declared(data: bytes, name: str) -> tuple[str, str] | None:
     return None if single and re.search("[\x80-\x9f]", text) else (text, name)
 
 
+@lru_cache(maxsize=256)
 def canonical_name(label: str) -> str | None:
     """The browsers' name for a declared charset in lower case, else Python's; None for one that nobody knows."""
     if label in ("utf-32", "utf-32le", "utf-32be"):

@@ -21,8 +21,6 @@ HIDDEN = frozenset({
     "head", "script", "style", "template", "title", "noscript", "noframes", "iframe", "object", "embed", "svg", "math",
     "canvas", "audio", "video", "map", "textarea", "input", "select", "option", "datalist",
 })
-# Attributes whose words tell what a container is for; those of nearly all pages stand in the first two.
-_RARE = ("role", "itemprop", "data-testid", "data-component")
 # fmt: on
 # Beyond this the path of a line holds no more than its outermost containers: pages nest 30 deep, hostile ones 50,000.
 MAX_DEPTH = 256
@@ -40,10 +38,10 @@ class WalkedPage:
     inline: for each line the classes of inline elements in it, "" for most.
     after_break: whether <br> (or a row of <pre>) and no block border stands before the line.
     parents, depths, first_lines, tags, attributes: for each container the number of its parent (always smaller; 0 for
-    the first, the document), how deep it stands, the first of its lines, its tag, and its telling attributes joined by
-    blanks. Only containers that hold lines are there, in the order in which they begin.
+    the first, the document), how deep it stands, the first of its lines, its tag, and its class and id joined by a
+    blank. Only containers that hold lines are there, in the order in which they begin.
     nodes: for each line its text nodes, where asked for.
-    depth, n_elements, max_attributes (of one element): how large the tree is.
+    depth, n_elements: how large the tree is.
     """
 
     texts: list[str]
@@ -205,20 +203,18 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
             first_pieces.append(start)
             rows.append(row)
         start = end
-    lengths = list(map(len, pieces))
-    begins_by_break = set(breaks)
     return WalkedPage(
         texts,
         containers,
-        _count_chars(linked, lengths, first_pieces),
-        _count_chars(strong, lengths, first_pieces),
+        _count_chars(linked, pieces, first_pieces) if linked else [0] * len(texts),
+        _count_chars(strong, pieces, first_pieces) if strong else [0] * len(texts),
         _names_by_row(named, rows),
-        [row in begins_by_break for row in rows],
+        list(map(set(breaks).__contains__, rows)),
         [numbers[parents[block]] for block in used],
         depths,
         first_lines,
         [tags[block] for block in used],
-        [_read_attributes(elements[block]) for block in used],
+        ["", *_read_attributes([elements[block] for block in used[1:]])],
         [piece_nodes[start:end] for start, end in pairwise([*first_pieces, n_pieces])] if keep_nodes else [],
         depth,
         n_elements,
@@ -227,32 +223,39 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
 
 def _names_by_row(named: list[tuple[int, str]], rows: list[int]) -> list[str]:
     """The names that stand in each row, joined by blanks, a bounded number of them."""
-    by_row: dict[int, list[str]] = {}
+    names = [""] * len(rows)
+    lines = {row: line for line, row in enumerate(rows)}
+    counts: dict[int, int] = {}
     for row, name in named:
-        by_row.setdefault(row, []).append(name)
-    return [" ".join(by_row[row][:_MAX_INLINE]) if row in by_row else "" for row in rows]
+        line = lines.get(row)
+        if line is not None:
+            count = counts[line] = counts.get(line, 0) + 1
+            if count == 1:
+                names[line] = name
+            elif count <= _MAX_INLINE:
+                names[line] += " " + name
+    return names
 
 
-def _count_chars(marked: list[int], lengths: list[int], first_pieces: list[int]) -> list[int]:
+def _count_chars(marked: list[int], pieces: list[str], first_pieces: list[int]) -> list[int]:
     """For each line how many characters its marked pieces have; a line begins with its first piece."""
     counts = [0] * len(first_pieces)
-    line, last = -1, len(first_pieces) - 1
+    borders = iter(first_pieces)
+    line, following = -1, next(borders, None)
     for piece in marked:
-        while line < last and first_pieces[line + 1] <= piece:
+        while following is not None and following <= piece:
             line += 1
+            following = next(borders, None)
         if line >= 0:
-            counts[line] += lengths[piece]
+            counts[line] += len(pieces[piece])
     return counts
 
 
-def _read_attributes(element: Node) -> str:
-    if not isinstance(element, Element):
-        return ""
-    read = element.attr
-    name, mark = read("class"), read("id")
-    found = f"{name} {mark}" if name and mark else name or mark or ""
-    if len(element.attrs) > bool(name) + bool(mark):
-        for attribute in _RARE:
-            if value := read(attribute):
-                found = f"{found} {value}"
+def _read_attributes(elements: list[Node]) -> list[str]:
+    """Class and id of each container, joined by a blank."""
+    found = []
+    for element in elements:
+        read = element.attr  # type: ignore[attr-defined]
+        name, mark = read("class"), read("id")
+        found.append(f"{name} {mark}" if name and mark else name or mark or "")
     return found

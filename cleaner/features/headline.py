@@ -82,7 +82,7 @@ def headline_features(
     """float32, shape (n_lines, len(HEADLINE_NAMES)); columns as named there."""
     features = np.zeros((len(HEADLINE_NAMES), len(texts)), dtype=np.float32).T
     borders = trees.page_starts.tolist()
-    in_h1 = trees.in_h1_lines
+    in_h1 = trees.in_h1
     for title, start, end in zip(titles, borders[:-1], borders[1:], strict=True):
         page = features[start:end]
         equal = _compare(texts[start:end], title, page)

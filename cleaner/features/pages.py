@@ -6,20 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from cleaner.extract.html import WalkedPage
-from cleaner.features import chars
 from cleaner.features.chars import CharTables, encode_lines
 from cleaner.features.dom import (
-    DOM_NAMES,
     IntArray,
     Masses,
     Trees,
     dom_features,
     join_trees,
     measure_masses,
-    stack_columns,
 )
 from cleaner.features.headline import fold_titles
 from cleaner.features.ngrams import Bag, gram_bag
@@ -33,13 +29,6 @@ PAGE_FEATURE_VERSION = 1
 # In a page the tags say most. Whole lines in 4-grams, as for plain text, brought .001 of F1 more for a tenth of the
 # time that a page takes.
 HEAD_CHARS = 48
-
-_FIRST_KINDS = "LOWER UPPER CASELESS CJK DIGIT QUOTE BRACKET DASH BAR SIGN".split()
-_LAST_KINDS = "LOWER UPPER CASELESS CJK DIGIT STOP COMMA COLON QUOTE BRACKET DASH BAR SIGN".split()
-EDGE_NAMES: tuple[str, ...] = (
-    *(f"starts_{kind.lower()}" for kind in _FIRST_KINDS),
-    *(f"ends_{kind.lower()}" for kind in _LAST_KINDS),
-)
 
 
 @dataclass(frozen=True)
@@ -60,14 +49,14 @@ class PageBatch:
 
 @dataclass(frozen=True)
 class PageFeatures:
-    """What is known of each line. parts: float32, n_lines rows each, together DOM_NAMES and EDGE_NAMES.
+    """What is known of each line. dense: float32, shape (n_lines, len(DOM_NAMES)).
 
     grams: of the lines' heads. looks: words of each of the trees' look_names. inline: words of each line's inline tags.
     """
 
     trees: Trees
     masses: Masses
-    parts: tuple[FloatArray, ...]
+    dense: FloatArray
     grams: Bag
     looks: Bag
     inline: Bag
@@ -80,22 +69,12 @@ def page_features(batch: PageBatch, tables: CharTables) -> PageFeatures:
     characters = encode_lines([text[:HEAD_CHARS] for text in texts], tables)
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     masses = measure_masses(texts, replace(characters, lengths=lengths), trees)
-    tails = encode_lines([text[-1:] for text in texts], tables)
-    first, last = characters.classes_at(characters.starts), tails.classes_at(tails.starts)
-    edges = stack_columns([*_one_hot(first, _FIRST_KINDS), *_one_hot(last, _LAST_KINDS)], len(texts))
     dom = dom_features(texts, [fold_titles(metadata) for metadata in batch.metadata], masses, trees)
     return PageFeatures(
         trees,
         masses,
-        (dom, edges),
+        dom,
         gram_bag(characters),
         path_bag(trees.look_names, tables),
         path_bag(trees.inline, tables),
     )
-
-
-def _one_hot(classes: npt.NDArray[np.int64], kinds: Sequence[str]) -> list[npt.NDArray[np.bool_]]:
-    return [classes == getattr(chars, kind) for kind in kinds]
-
-
-PAGE_DENSE_NAMES: tuple[str, ...] = DOM_NAMES + EDGE_NAMES

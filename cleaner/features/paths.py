@@ -18,7 +18,7 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 def path_bag(names: Sequence[str], tables: CharTables) -> Bag:
     """The hashed words of each string of names; words end at ``-``, ``_``, a blank, or where camelCase begins anew."""
-    split = [name if name.islower() else _HUMP.sub(" ", name) for name in names]
+    split = [name if not name or name.islower() else _HUMP.sub(" ", name) for name in names]
     characters = encode_lines(split, tables)
     tokens = find_tokens(characters, PrefixHash(characters.folds))
     buckets = token_buckets(tokens.hashes) >> np.uint32(HASH_BITS - PATH_BITS)

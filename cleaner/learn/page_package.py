@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cleaner import __version__
 from cleaner.extract.page import read_page
 from cleaner.features.hints import Hints
-from cleaner.features.pages import PAGE_FEATURE_VERSION, PageBatch
+from cleaner.features.pages import HEAD_CHARS, PAGE_FEATURE_VERSION, PageBatch
 from cleaner.labels import BODY, LABELS
 from cleaner.learn.evaluate import shingle_counts, shingle_prf
 from cleaner.learn.package import DataFile, write_files
@@ -33,7 +33,6 @@ from cleaner.model.artefact import (
     Verdicts,
     decide,
 )
-from cleaner.model.line_model import exponentials
 from cleaner.model.page_artefact import PageJudge, load_page_model, pack_page_weights
 
 MODE_BETAS: dict[str, float] = {"balanced": 1.0, "recall": 2.0, "precision": 0.5}
@@ -61,7 +60,8 @@ def measure_page_thresholds(fitted: FittedPages) -> dict[str, dict[str, float]]:
         n_article += int(is_article.sum())
         n_debris += int((~is_article).sum())
         kept = in_text(verdicts.labels, verdicts.scores, _THRESHOLDS)
-        right, surplus, missing = kept @ (sizes * is_article), kept @ (sizes * ~is_article), ~kept @ (sizes * is_article)
+        right, missing = kept @ (sizes * is_article), ~kept @ (sizes * is_article)
+        surplus = kept @ (sizes * ~is_article)
         total = np.maximum(right + surplus + missing, 1.0)
         counts += np.stack([right / total, surplus / total, missing / total], axis=1)
         lost += (~kept & is_article).sum(axis=1)
@@ -92,7 +92,7 @@ def in_text(
 
 
 def _decide(fitted: FittedPages, index: int, threshold: float) -> Verdicts:
-    return decide(exponentials(fitted.logits[index]), DEFAULT_DROPPED, threshold)
+    return decide(fitted.odds[index], DEFAULT_DROPPED, threshold)
 
 
 def report_pages(fitted: FittedPages, threshold: float) -> dict[str, Any]:
@@ -214,14 +214,14 @@ def render_page_card(manifest: Mapping[str, Any]) -> str:
     )
     return f"""# {manifest["name"]} {manifest["version"]}
 
-A classifier of the lines of pages in HTML. It gives each visible line the probabilities of {len(LABELS)} classes; a line
-whose probabilities of the dropped classes add up to the threshold of the mode goes. To this model a standfirst is
+A classifier of the lines of pages in HTML. It gives each visible line the probabilities of {len(LABELS)} classes; a
+line whose probabilities of the dropped classes add up to the threshold of the mode goes. To this model a standfirst is
 `body`; `title` is the page's headline and every copy of it.
 
-Two linear stages (words of the tags and classes around a line; 4-grams of its first {48} characters), then a small net
-over their scores, the line's place in the page's tree, and what the first stage says of the lines beside it, in its
-containers and of its look. Fitted with scikit-learn, run with numpy in whole numbers. The weights stand over hashes: no
-sentence of the training data can be read from them.
+Two linear stages (words of the tags and classes around a line; 4-grams of its first {HEAD_CHARS} characters), then
+small nets over their scores, the line's place in the page's tree, and what the first stage says of the lines beside
+it, in its containers and of its look. Fitted with scikit-learn, run with numpy in whole numbers. The weights stand
+over hashes: no sentence of the training data can be read from them.
 
 ## Trained on
 
@@ -229,8 +229,8 @@ sentence of the training data can be read from them.
 |---|---|---|---|
 {rows}
 
-Only the `train` split. Texts belong to their publishers and are not part of the model. Lines that gold texts and earlier
-models disagreed on, and doubtful lines of pages without gold, were labelled by reading (`data/labels/`).
+Only the `train` split. Texts belong to their publishers and are not part of the model. Lines that gold texts and
+earlier models disagreed on, and doubtful lines of pages without gold, were labelled by reading (`data/labels/`).
 
 ## Thresholds
 

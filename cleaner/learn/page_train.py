@@ -17,14 +17,22 @@ from cleaner.features.chars import CharTables
 from cleaner.features.pages import PageBatch, PageFeatures, page_features
 from cleaner.features.paths import N_PATH_BUCKETS
 from cleaner.features.shape import FloatArray
-from cleaner.labels import BODY, LABELS, TITLE
+from cleaner.labels import BODY, LABEL_INDEX
 from cleaner.learn.corpus import UNKNOWN_DEBRIS, assign_folds
 from cleaner.learn.fit import IntArray, fit_grams, fit_net, gram_logits, quantise_grams, quantise_net
 from cleaner.learn.page_corpus import UNREAD, LabelledPage
 from cleaner.learn.train import fit_temperature
 from cleaner.model.artefact import DEFAULT_DROPPED, Model
 from cleaner.model.line_model import MAX_STEPS, N_LABELS, N_STAGE_ONE, STEP, Net, standardise, sum_logits
-from cleaner.model.page_model import GRAM_BITS, ROLES, PageModel, PathWeights, fewer_buckets, join_inputs
+from cleaner.model.page_model import (
+    GRAM_BITS,
+    ROLES,
+    PageModel,
+    PathWeights,
+    fewer_buckets,
+    join_inputs,
+    join_odds,
+)
 from cleaner.types import Lines
 
 if TYPE_CHECKING:
@@ -32,7 +40,7 @@ if TYPE_CHECKING:
 
 Log = Callable[[str], None]
 
-_IS_TITLE = np.arange(len(LABELS)) == TITLE
+_OTHER = LABEL_INDEX["nav"]  # stands for all that is not article text where only two sides are told apart
 _PLAIN = 0.9  # probability from which the model takes its own word
 
 
@@ -41,7 +49,7 @@ class PageTrainingPlan:
     """How a page model is fitted; the defaults are those of the shipped one.
 
     max_site_pages: a site with more pages counts as if it had so many. phases: learning rates of the nets with the
-    number of epochs at each.
+    number of epochs at each. class_share: of the far lines of pages, how many the net for classes learns from.
     """
 
     seed: int = 0
@@ -49,28 +57,36 @@ class PageTrainingPlan:
     path_penalty: float = 50.0
     gram_epochs: int = 4
     hidden: tuple[int, ...] = (48, 24)
+    class_hidden: tuple[int, ...] = (24,)
     n_nets: int = 1
-    net_penalty: float = 0.3
+    net_penalty: float = 1.0
     batch_lines: int = 1024
     phases: tuple[tuple[float, int], ...] = ((2e-3, 4), (7e-4, 2), (2e-4, 1))
     max_site_pages: int = 20
     hint_share: float = 0.1
+    class_share: float = 0.3
     n_processes: int = 1
 
     @classmethod
     def quick(cls, seed: int = 0) -> PageTrainingPlan:
         """A plan of seconds, for tests."""
-        return cls(seed, 3, gram_epochs=3, hidden=(16,), batch_lines=128, phases=((3e-3, 12),))
+        return cls(seed, 3, gram_epochs=3, hidden=(16,), class_hidden=(16,), batch_lines=128, phases=((3e-3, 12),))
 
 
 @dataclass(frozen=True)
 class FittedPages:
-    """A page model, and the out-of-fold logits of every page's lines: float32, shape (n_lines, 13) each."""
+    """A page model, and its out-of-fold judgement of every page's lines (`cleaner.model.page_model.join_odds`).
+
+    odds: int64, shape (n_lines, 13) for each page, by nets that saw no page of its site.
+    """
 
     model: PageModel
     pages: Sequence[LabelledPage]
-    logits: Sequence[FloatArray]
+    odds: Sequence[IntArray]
     temperature: float
+
+
+_NetPair = tuple[tuple[Net, ...], tuple[Net, ...]]
 
 
 def fit_pages(
@@ -155,38 +171,39 @@ class _PageTrainer:
 
         folds = list(range(plan.n_folds))
         self._trust_itself(self._score(raw, self._fit_all_nets(raw, folds)))
-        *without, final = self._fit_all_nets(raw, [*folds, None])
-        logits = self._score(raw, without)
-        temperature = fit_temperature(logits[self.is_known], self.labels[self.is_known])
+        *without, (text_nets, class_nets) = self._fit_all_nets(raw, [*folds, None])
+        text_logits, class_logits = self._score(raw, without)
+        known = self.is_known
+        temperature = fit_temperature(text_logits[known], np.where(self.labels[known] == BODY, BODY, _OTHER))
         self._note("nets fitted")
-        model = PageModel(
-            tables, path_weights, gram_weights, centers, factors, tuple(_cool(net, temperature) for net in final)
-        )
-        cooled = logits / np.float32(temperature)
+        cooled = tuple(_cool(net, temperature) for net in text_nets)
+        model = PageModel(tables, path_weights, gram_weights, centers, factors, cooled, class_nets)
+        odds = join_odds(text_logits / np.float32(temperature), class_logits)
         borders = zip(self.starts.tolist(), self.starts[1:].tolist(), strict=False)
-        return FittedPages(model, self.pages, [cooled[start:end] for start, end in borders], temperature)
+        return FittedPages(model, self.pages, [odds[start:end] for start, end in borders], temperature)
 
-    def _score(self, inputs: FloatArray, nets: Sequence[tuple[Net, ...]]) -> FloatArray:
-        """Logits of each line by the nets that did not see its fold; float32, shape (n_lines, 13)."""
-        logits = np.zeros((len(inputs), N_LABELS), dtype=np.float32)
-        for fold, of_fold in enumerate(nets):
+    def _score(self, inputs: FloatArray, nets: Sequence[_NetPair]) -> tuple[FloatArray, FloatArray]:
+        """Logits of each line by the nets that did not see its fold; float32, shape (n_lines, 13) each."""
+        logits = np.zeros((2, len(inputs), N_LABELS), dtype=np.float32)
+        for fold, pair in enumerate(nets):
             here = self.line_folds == fold
-            logits[here] = sum_logits(of_fold, inputs[here])
-        return logits
+            chosen = inputs[here]
+            for kind, of_kind in enumerate(pair):
+                logits[kind, here] = sum_logits(of_kind, chosen)
+        return logits[0], logits[1]
 
-    def _trust_itself(self, logits: FloatArray) -> None:
+    def _trust_itself(self, logits: tuple[FloatArray, FloatArray]) -> None:
         """Lines that nobody read, on pages where somebody read the doubtful ones, get the class that is plain.
 
         Nothing is learned from the lines alone, but the read ones among them are learned in their places.
         """
-        plain = logits - logits.max(axis=1, keepdims=True)
-        odds = np.exp(plain)
-        debris = odds[:, DEFAULT_DROPPED | _IS_TITLE].sum(axis=1) / odds.sum(axis=1)
+        odds = join_odds(*logits)
+        text = odds[:, BODY] / odds.sum(axis=1)
         was_read = np.concatenate(
             [np.full(len(page.labels), bool((page.weights != 1).any()) and not page.is_whole) for page in self.pages]
         )
-        sure = was_read & ~self.is_known & ((debris > _PLAIN) | (debris < 1 - _PLAIN))
-        self.labels = np.where(sure, logits.argmax(axis=1), self.labels)
+        sure = was_read & ~self.is_known & ((text > _PLAIN) | (text < 1 - _PLAIN))
+        self.labels = np.where(sure, odds.argmax(axis=1), self.labels)
         self.is_known = self.is_known | sure
         self.weights = self.masses * np.where(sure, np.float32(0.5), self.trust)
         self._note(f"{int(sure.sum())} lines labelled by itself")
@@ -244,7 +261,7 @@ class _PageTrainer:
         ones = np.ones(int(learn.sum()), dtype=np.float32)
         return fit_grams(matrix[learn], self.labels[learn], ones, self.plan.gram_epochs, self.plan.seed)
 
-    def _fit_all_nets(self, inputs: FloatArray, without: Sequence[int | None]) -> list[tuple[Net, ...]]:
+    def _fit_all_nets(self, inputs: FloatArray, without: Sequence[int | None]) -> list[_NetPair]:
         """The nets fitted without each of the folds; None: on all pages."""
         from joblib import Parallel, delayed
 
@@ -252,7 +269,7 @@ class _PageTrainer:
             delayed(_fit_nets)(inputs, self.labels, self.weights, self._learn(fold), self.plan, fold)
             for fold in without
         ]
-        nets: list[tuple[Net, ...]] = Parallel(n_jobs=self.plan.n_processes)(jobs)
+        nets: list[_NetPair] = Parallel(n_jobs=self.plan.n_processes)(jobs)
         self._note(f"nets fitted {len(nets)} times")
         return nets
 
@@ -264,7 +281,7 @@ def _fit_nets(
     learn: npt.NDArray[np.bool_],
     plan: PageTrainingPlan,
     without: int | None,
-) -> tuple[Net, ...]:
+) -> _NetPair:
     from threadpoolctl import threadpool_limits
 
     rng = np.random.default_rng([plan.seed, 7, 99 if without is None else without])
@@ -272,21 +289,31 @@ def _fit_nets(
     chosen, targets = inputs[rows], labels[rows]
     evidence, targets = _simulate_hints(rng, targets, plan.hint_share)
     chosen[:, -1] = evidence * np.float32(MAX_STEPS)
-    nets = []
+    sample = chosen[rng.integers(len(chosen), size=20_000)]
+    is_other = targets != BODY
+
+    def fit(number: int, hidden: tuple[int, ...], rows: slice | npt.NDArray[np.bool_], wanted: IntArray) -> Net:
+        fitted = fit_net(
+            chosen[rows],
+            wanted[rows],
+            line_weights[rows],
+            hidden,
+            plan.phases,
+            plan.net_penalty,
+            plan.seed + number,
+            batch_lines=plan.batch_lines,
+        )
+        return quantise_net(fitted, sample)
+
+    line_weights = weights[rows]
     with threadpool_limits(limits=1):
-        for number in range(plan.n_nets):
-            fitted = fit_net(
-                chosen,
-                targets,
-                weights[rows],
-                plan.hidden,
-                plan.phases,
-                plan.net_penalty,
-                plan.seed + number,
-                batch_lines=plan.batch_lines,
-            )
-            nets.append(quantise_net(fitted, chosen[rng.integers(len(chosen), size=20_000)]))
-    return tuple(nets)
+        two_sides = np.where(is_other, _OTHER, BODY)
+        text_nets = tuple(fit(number, plan.hidden, slice(None), two_sides) for number in range(plan.n_nets))
+        # Menus are three quarters of the other lines: by mass they weigh little, here a line is a line, but rarer.
+        line_weights = np.ones(len(targets), dtype=np.float32)
+        some = is_other & ((weights[rows] > 0.3) | (rng.random(len(targets)) < plan.class_share))
+        class_nets = (fit(0, plan.class_hidden, some, targets),)
+    return text_nets, class_nets
 
 
 def _page_features(page: LabelledPage, tables: CharTables) -> PageFeatures:

@@ -48,7 +48,7 @@ def train_page_model(
         labelled += found
         licence = licence_of.get(path.name, "not stated")
         files.append(DataFile(path.name, hash_file(path), len(found), count_lines(found), licence))
-        log(f"{path.name}: {len(found)} pages, {count_lines(found)} lines" + (f", {len(skipped)} not used" * bool(skipped)))
+        log(f"{path.name}: {len(found)} pages, {count_lines(found)} lines, {len(skipped)} not used")
     if not labelled:
         raise UsageError(f"no usable page of split {split!r} in {', '.join(map(str, pages))}")
     fitted = fit_pages(labelled, load_model(teacher), plan, log)

@@ -22,7 +22,6 @@ from cleaner.model.line_model import (
     N_STAGE_ONE,
     STAGE_ONE_NAMES,
     LineModel,
-    Net,
     add_context,
     exponentials,
     sum_logits,
@@ -58,16 +57,24 @@ def explain_lines(
     """
     line_model = model.line_model
     inputs = add_context(line_model.line_inputs(lines, evidence), lines.page_starts)
-    return explain_inputs(inputs, line_model.nets, _groups(line_model, lines), is_dropped)
+    return explain_inputs(
+        inputs,
+        lambda reduced: exponentials(sum_logits(line_model.nets, reduced)),
+        _groups(line_model, lines),
+        is_dropped,
+    )
 
 
 def explain_inputs(
-    inputs: FloatArray, nets: tuple[Net, ...], groups: Sequence[Group], is_dropped: npt.NDArray[np.bool_]
+    inputs: FloatArray,
+    judge: Callable[[FloatArray], npt.NDArray[np.int64]],
+    groups: Sequence[Group],
+    is_dropped: npt.NDArray[np.bool_],
 ) -> Explained:
-    """What taking away each group of inputs changes; see `explain_lines`."""
-    weights = exponentials(sum_logits(nets, inputs))
+    """What taking away each group of inputs changes; see `explain_lines`. judge: inputs to weights of classes."""
+    weights = judge(inputs)
     odds = _log_odds(weights, is_dropped)
-    pushes = np.stack([odds - _log_odds(_without(nets, inputs, group), is_dropped) for group in groups], axis=1)
+    pushes = np.stack([odds - _log_odds(judge(_without(inputs, group)), is_dropped) for group in groups], axis=1)
     reasons = []
     for line in range(len(inputs)):
         order = np.argsort(-np.abs(pushes[line]), kind="stable")
@@ -84,10 +91,10 @@ def explain_inputs(
     return reasons, runners_up
 
 
-def _without(nets: tuple[Net, ...], inputs: FloatArray, group: Group) -> npt.NDArray[np.int64]:
+def _without(inputs: FloatArray, group: Group) -> FloatArray:
     reduced = inputs.copy()
     reduced[:, group.columns] = 0
-    return exponentials(sum_logits(nets, reduced))
+    return reduced
 
 
 def _log_odds(weights: npt.NDArray[np.int64], is_dropped: npt.NDArray[np.bool_]) -> FloatRows:

@@ -74,7 +74,8 @@ def pack_page_weights(model: PageModel) -> dict[str, npt.NDArray[Any]]:
         "gram_biases": model.grams.biases,
         "centers": model.centers,
         "factors": model.factors,
-        **pack_nets(model.nets),
+        **{f"text_{name}": array for name, array in pack_nets(model.text_nets).items()},
+        **{f"class_{name}": array for name, array in pack_nets(model.class_nets).items()},
     }
 
 
@@ -88,7 +89,13 @@ def unpack_page_weights(data: bytes, path: Path) -> PageModel:
                 GramWeights(arrays["gram_weights"], arrays["gram_scales"], arrays["gram_biases"]),
                 arrays["centers"],
                 arrays["factors"],
-                unpack_nets(arrays, N_PAGE_INPUTS),
+                *(
+                    unpack_nets(
+                        {name.removeprefix(kind): array for name, array in arrays.items() if name.startswith(kind)},
+                        N_PAGE_INPUTS,
+                    )
+                    for kind in ("text_", "class_")
+                ),
             )
     except (ValueError, KeyError, OSError, EOFError) as error:
         raise ModelError(f"{path / WEIGHTS}: not the weights of a page model ({error})") from error

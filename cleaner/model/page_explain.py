@@ -10,12 +10,12 @@ import numpy.typing as npt
 from cleaner.extract.html import WalkedPage
 from cleaner.features.dom import DOM_NAMES
 from cleaner.features.headline import HEADLINE_NAMES
-from cleaner.features.pages import EDGE_NAMES, PageBatch
+from cleaner.features.pages import PageBatch
 from cleaner.model.explain import Explained, Group, explain_inputs
 from cleaner.model.page_artefact import PageJudge
-from cleaner.model.page_model import GRAM_NAMES, PAGE_INPUT_NAMES, PATH_NAMES
+from cleaner.model.page_model import GRAM_NAMES, PAGE_INPUT_NAMES, PATH_NAMES, join_odds
 
-_FORM = ("mass", "words", "is_cjk", "is_prose", *EDGE_NAMES)
+_FORM = ("mass", "words", "is_cjk", "is_prose")
 _LINKS = ("link_share", "strong_share", "is_link")
 _PLACE = (
     "place", "page_lines", "lines_above", "lines_below", "mass_place", "prose_place", "page_prose", "page_mass",
@@ -34,7 +34,9 @@ def explain_page(
     """
     model = judge.page_model
     inputs = model.inputs(batch, evidence)
-    return explain_inputs(inputs, model.nets, _groups(batch.walked[0]), is_dropped)
+    return explain_inputs(
+        inputs, lambda reduced: join_odds(*model.logits(reduced)), _groups(batch.walked[0]), is_dropped
+    )
 
 
 def _groups(page: WalkedPage) -> list[Group]:
