@@ -22,6 +22,8 @@ HIDDEN = frozenset({
     "canvas", "audio", "video", "map", "textarea", "input", "select", "option", "datalist",
 })
 # fmt: on
+# Attributes that tell what a container is for, beside class and id, which nearly all have.
+_RARE = ("role", "itemprop", "data-testid", "data-component")
 # Beyond this the path of a line holds no more than its outermost containers: pages nest 30 deep, hostile ones 50,000.
 MAX_DEPTH = 256
 _END_INLINE, _END_LINK, _END_STRONG = -1, -2, -3
@@ -38,8 +40,8 @@ class WalkedPage:
     inline: for each line the classes of inline elements in it, "" for most.
     after_break: whether <br> (or a row of <pre>) and no block border stands before the line.
     parents, depths, first_lines, tags, attributes: for each container the number of its parent (always smaller; 0 for
-    the first, the document), how deep it stands, the first of its lines, its tag, and its class and id joined by a
-    blank. Only containers that hold lines are there, in the order in which they begin.
+    the first, the document), how deep it stands, the first of its lines, its tag, and its telling attributes joined by
+    blanks. Only containers that hold lines are there, in the order in which they begin.
     nodes: for each line its text nodes, where asked for.
     depth, n_elements: how large the tree is.
     """
@@ -252,10 +254,15 @@ def _count_chars(marked: list[int], pieces: list[str], first_pieces: list[int]) 
 
 
 def _read_attributes(elements: list[Node]) -> list[str]:
-    """Class and id of each container, joined by a blank."""
+    """The telling attributes of each container, joined by blanks."""
     found = []
     for element in elements:
         read = element.attr  # type: ignore[attr-defined]
         name, mark = read("class"), read("id")
-        found.append(f"{name} {mark}" if name and mark else name or mark or "")
+        value = f"{name} {mark}" if name and mark else name or mark or ""
+        if len(element.attrs) > bool(name) + bool(mark):  # type: ignore[attr-defined]
+            for attribute in _RARE:
+                if more := read(attribute):
+                    value = f"{value} {more}"
+        found.append(value)
     return found

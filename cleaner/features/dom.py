@@ -35,7 +35,7 @@ _OWN_TAGS = (
 )
 # fmt: on
 _TAG_NUMBERS = {tag: number for number, tag in enumerate(TAGS)}
-N_LEVELS = 3
+N_LEVELS = 4
 _MAIN_SHARES = (50, 75, 90)
 _NEIGHBOURS = (-2, -1, 1, 2)
 # An ideograph says as much as about three letters.
@@ -70,7 +70,7 @@ class Trees:
     page_starts: (n_pages + 1,) over lines. container_pages, parents, depths, tags, looks: (n_containers,), the tag as
     index into TAGS or -1, the look a number that containers with the same tag and attributes share. first_lines,
     end_lines: the lines in a container and in those within it are ``first:end``. containers, link_chars, strong_chars,
-    after_break: (n_lines,).
+    after_break: (n_lines,). inline: for each line the place of its inline names in inline_names.
     """
 
     page_starts: IntArray
@@ -88,7 +88,8 @@ class Trees:
     link_chars: IntArray
     strong_chars: IntArray
     after_break: BoolArray
-    inline: list[str]
+    inline: IntArray
+    inline_names: list[str]
 
     @cached_property
     def paths(self) -> IntArray:
@@ -133,13 +134,14 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
     page_starts = np.concatenate([[0], np.cumsum(n_lines)])
     container_starts = np.concatenate([[0], np.cumsum(n_containers)])
 
-    def join(columns: Sequence[list[int]], sizes: IntArray, shifts: IntArray | None = None) -> IntArray:
+    def join(columns: Sequence[Sequence[int]], sizes: IntArray, shifts: IntArray | None = None) -> IntArray:
         values = np.fromiter(chain.from_iterable(columns), dtype=np.int64, count=int(sizes.sum()))
         return values if shifts is None else values + np.repeat(shifts[:-1], sizes)
 
+    number = _TAG_NUMBERS.get
     names: dict[str, int] = {}
     looks = [
-        names.setdefault(f"{tag} {attributes}", len(names))
+        names.setdefault(f"{tag} {attributes}" if attributes else tag, len(names))
         for page in pages
         for tag, attributes in zip(page.tags, page.attributes, strict=True)
     ]
@@ -160,7 +162,7 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
         container_starts,
         parents,
         depths,
-        np.array([_TAG_NUMBERS.get(tag, -1) for page in pages for tag in page.tags], dtype=np.int64),
+        np.array([number(tag, -1) for page in pages for tag in page.tags], dtype=np.int64),
         np.array(looks, dtype=np.int64),
         list(names),
         first_lines,
@@ -169,9 +171,16 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
         containers,
         join([page.link_chars for page in pages], n_lines),
         join([page.strong_chars for page in pages], n_lines),
-        np.array([flag for page in pages for flag in page.after_break], dtype=np.bool_),
-        [names for page in pages for names in page.inline],
+        join([page.after_break for page in pages], n_lines) > 0,
+        *_number_names(list(chain.from_iterable(page.inline for page in pages))),
     )
+
+
+def _number_names(names: Sequence[str]) -> tuple[IntArray, list[str]]:
+    """For each name its place among the distinct ones, and those."""
+    places: dict[str, int] = {}
+    numbers = [places.setdefault(name, len(places)) for name in names]
+    return np.array(numbers, dtype=np.int64), list(places)
 
 
 @dataclass(frozen=True)
@@ -387,15 +396,13 @@ def _copy_columns(texts: Sequence[str], page_starts: IntArray) -> list[npt.NDArr
     for start, end in pairwise(borders):
         page = texts[start:end]
         counts = Counter(page)
-        copies += [counts[text] - 1 for text in page]
-        if len(counts) == len(page):
-            firsts += [False] * len(page)
-            continue
-        seen: set[str] = set()
-        for text in page:
-            firsts.append(counts[text] > 1 and text not in seen)
-            seen.add(text)
-    return [log_scale(np.array(copies, dtype=np.int64)), np.array(firsts, dtype=np.bool_)]
+        copies += map(counts.__getitem__, page)
+        first = [False] * len(page)
+        for text, count in counts.items():
+            if count > 1:
+                first[page.index(text)] = True
+        firsts += first
+    return [log_scale(np.array(copies, dtype=np.int64) - 1), np.array(firsts, dtype=np.bool_)]
 
 
 def _share(part: IntArray, whole: IntArray) -> FloatArray:

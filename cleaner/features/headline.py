@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +38,8 @@ _WORD = re.compile(r"\w+")
 _N_KEYS = 2  # the longest words of a title; a line without any of them is not looked at further
 _MAX_CHARS = 700  # no headline and no standfirst is longer
 _MIN_DESCRIPTION = 40
+_MIN_HEAD_CHARS = 8
+_N_LIKENESSES = 5  # columns of HEADLINE_NAMES that a line has by its own words
 
 
 @dataclass(frozen=True)
@@ -108,33 +112,51 @@ def headline_features(
 
 def _compare(texts: Sequence[str], title: PageTitles, features: FloatArray) -> list[int]:
     """Fill in how the lines of one page resemble its titles; returns those that say one of them, in order."""
-    equal: list[int] = []
-    if not title.keys:
-        return equal
-    for line, text in enumerate(texts):
-        if len(text) > _MAX_CHARS:
-            continue
-        lowered = text.casefold()
-        for key in title.keys:
-            if key in lowered:
-                break
-        else:
-            continue
-        folded = " ".join(_WORD.findall(lowered))
-        words = set(folded.split())
-        if not words:
-            continue
-        if folded in title.titles:
-            features[line, 0] = 1
-            equal.append(line)
-        if title.title_words:
-            features[line, 1] = len(words & title.title_words) / len(words | title.title_words)
-        if len(folded) > 8 and (title.head_title.startswith(folded) or title.head_title.endswith(folded)):
-            features[line, 2] = 1
-        if title.descriptions:
-            features[line, 3] = any(_same_opening(folded, text) for text in title.descriptions)
-            features[line, 4] = len(words & title.description_words) / len(words | title.description_words)
-    return equal
+    lines = [line for line in _lines_with(title.keys, texts) if len(texts[line]) <= _MAX_CHARS]
+    if not lines:
+        return []
+    folded = [_fold(texts[line]) for line in lines]
+    features[lines, :_N_LIKENESSES] = [_likeness(text, title) for text in folded]
+    return [line for line, text in zip(lines, folded, strict=True) if text in title.titles]
+
+
+def _likeness(folded: str, title: PageTitles) -> tuple[float, float, float, float, float]:
+    """The first columns of HEADLINE_NAMES for a line of folded words."""
+    words = set(folded.split())
+    in_head = len(folded) > _MIN_HEAD_CHARS and (
+        title.head_title.startswith(folded) or title.head_title.endswith(folded)
+    )
+    return (
+        folded in title.titles,
+        _overlap(words, title.title_words),
+        in_head,
+        any(_same_opening(folded, text) for text in title.descriptions),
+        _overlap(words, title.description_words),
+    )
+
+
+def _overlap(words: set[str], others: frozenset[str]) -> float:
+    """Share of common words (Jaccard)."""
+    common = len(words & others)
+    return common / (len(words) + len(others) - common) if common else 0.0
+
+
+def _lines_with(keys: Sequence[str], texts: Sequence[str]) -> list[int]:
+    """The lines that hold one of the keys, whatever their case, in order."""
+    if not keys:
+        return []
+    # One search through the whole page for each key, as most lines hold none.
+    folded = [text.casefold() for text in texts]
+    page = "\n".join(folded)
+    borders = list(accumulate(len(text) + 1 for text in folded))
+    found: set[int] = set()
+    for key in keys:
+        place = page.find(key)
+        while place >= 0:
+            line = bisect_right(borders, place)
+            found.add(line)
+            place = page.find(key, borders[line])
+    return sorted(found)
 
 
 def _same_opening(folded: str, description: str) -> bool:

@@ -51,7 +51,7 @@ class PageBatch:
 class PageFeatures:
     """What is known of each line. dense: float32, shape (n_lines, len(DOM_NAMES)).
 
-    grams: of the lines' heads. looks: words of each of the trees' look_names. inline: words of each line's inline tags.
+    grams: of the lines' heads. looks: words of each of the trees' look_names. inline: of each of inline_names.
     """
 
     trees: Trees
@@ -76,5 +76,5 @@ def page_features(batch: PageBatch, tables: CharTables) -> PageFeatures:
         dom,
         gram_bag(characters),
         path_bag(trees.look_names, tables),
-        path_bag(trees.inline, tables),
+        path_bag(trees.inline_names, tables),
     )

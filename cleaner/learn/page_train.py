@@ -58,7 +58,7 @@ class PageTrainingPlan:
     gram_epochs: int = 4
     hidden: tuple[int, ...] = (48, 24)
     class_hidden: tuple[int, ...] = (24,)
-    n_nets: int = 1
+    n_nets: int = 2
     net_penalty: float = 1.0
     batch_lines: int = 1024
     phases: tuple[tuple[float, int], ...] = ((2e-3, 4), (7e-4, 2), (2e-4, 1))
@@ -346,7 +346,7 @@ def _path_matrix(pages: Sequence[PageFeatures]) -> csr_matrix:
                     by_container[own],
                     by_container[trees.parents[own]],
                     walk @ by_container,
-                    rows(features.inline.buckets, features.inline.starts),
+                    rows(features.inline.buckets, features.inline.starts)[trees.inline],
                 ],
                 format="csr",
             )

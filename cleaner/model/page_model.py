@@ -84,7 +84,7 @@ class PathWeights:
             by_look[own, 0],
             by_look[trees.parents[own], 1],
             on_path[own],
-            self._sums(inline)[:, 3],
+            self._sums(inline)[trees.inline, 3],
         )
         logits = np.full(len(own), self.bias, dtype=np.float32)
         for role, scale in zip(sums, self.scales, strict=True):
