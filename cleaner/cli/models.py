@@ -47,7 +47,7 @@ def verify(
     ] = "",
 ) -> None:
     """Check hashes, versions and the scores of the model's own examples; exit code 1 where something is wrong."""
-    from cleaner.model.artefact import PAGE_KIND, find_model, list_models, read_kind
+    from cleaner.model.artefact import PAGE_KIND, find_model, list_models, read_kind, read_raw_manifest
 
     for chosen in [model] if model else list_models():
         if read_kind(find_model(chosen)) == PAGE_KIND:
@@ -59,4 +59,5 @@ def verify(
             print(problem)
         if problems:
             raise typer.Exit(1)
-        print(f"{chosen}: whole; its examples score as they should")
+        n_examples = len(read_raw_manifest(find_model(chosen))["examples"])
+        print(f"{chosen}: whole; {n_examples} examples score as they should")

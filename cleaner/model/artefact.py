@@ -185,25 +185,30 @@ def read_weights(path: Path, manifest: Mapping[str, Any]) -> bytes:
 
 def read_kind(path: Path) -> str:
     """What the model of a folder judges, TEXT_KIND or PAGE_KIND; raises ModelError."""
+    return str(read_raw_manifest(path).get("kind", TEXT_KIND))
+
+
+def read_raw_manifest(path: Path) -> dict[str, Any]:
+    """A model's manifest, nothing about it checked; raises ModelError where there is none."""
     try:
-        return str(json.loads((path / MANIFEST).read_text(encoding="utf-8")).get("kind", TEXT_KIND))
+        return dict(json.loads((path / MANIFEST).read_text(encoding="utf-8")))
     except OSError as error:
         raise ModelError(f"{path / MANIFEST}: {error.strerror or error}") from error
-    except (ValueError, AttributeError) as error:
+    except (ValueError, TypeError) as error:
         raise ModelError(f"{path / MANIFEST}: not a manifest of a cleaner model ({error})") from error
 
 
 def read_manifest(path: Path, kind: str = TEXT_KIND, feature_version: int = FEATURE_VERSION) -> dict[str, Any]:
     """A model's manifest, its kind and versions checked; raises ModelError with the remedy."""
-    found_kind = read_kind(path)
+    manifest = read_raw_manifest(path)
+    found_kind = manifest.get("kind", TEXT_KIND)
     if found_kind != kind:
         other = "--page-model" if found_kind == PAGE_KIND else "--model"
         raise ModelError(f"{path}: a model for {found_kind}, not for {kind}; it belongs behind {other}")
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         format_version, made_for = manifest["format"], manifest["feature_version"]
         classes, _ = manifest["classes"], (manifest["sha256"], manifest["thresholds"], manifest["name"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path / MANIFEST}: not a manifest of a cleaner model ({error})") from error
     if format_version != FORMAT_VERSION or made_for != feature_version:
         raise ModelError(
@@ -213,7 +218,7 @@ def read_manifest(path: Path, kind: str = TEXT_KIND, feature_version: int = FEAT
         )
     if list(classes) != list(LABELS):
         raise ModelError(f"{path}: its classes are {', '.join(classes)}, this cleaner's are {', '.join(LABELS)}")
-    return dict(manifest)
+    return manifest
 
 
 def pack_weights(model: LineModel) -> dict[str, npt.NDArray[Any]]:
