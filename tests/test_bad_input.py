@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 from command_line import ARTICLE, Finished, clean, lines_of, read_records, start, write_records
+from made_pages import STORY, TITLE, paragraphs
+
+from cleaner import Cleaner, DocumentError
 
 GOOD = {"id": "good", "text": "The bridge reopened on Monday."}
 needs_dev_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
@@ -395,3 +398,86 @@ def test_a_reader_that_leaves_early_ends_the_run_quietly(tmp_path: Path) -> None
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 0
+
+
+# --- hostile pages, by the packaged models --------------------------------------------------------------------------
+
+NEWS = f"<h1>{TITLE}</h1><div class=article-body>{paragraphs(*STORY)}</div>"
+HOSTILE = {
+    "50,000 open divs": "<div>" * 50_000 + "Bridge closed.",
+    "50,000 open bolds": "<b>" * 50_000 + "Bridge closed.",
+    "50,000 open links": "<a href=x>" * 50_000 + "Bridge closed.",
+    "20,000 lists within lists": "<ul><li>" * 20_000 + "Bridge closed.",
+    "a million empty tags": "<i></i>" * 500_000 + "<div></div>" * 500_000,
+    "a million breaks": "<br>" * 1_000_000,
+    "100,000 attributes": f"<p {' '.join(f'a{number}=1' for number in range(100_000))}>Bridge closed.",
+    "100,000 classes": f"<p class='{' '.join(f'a{number}' for number in range(100_000))}'>Bridge closed.",
+    "100,000 inline elements in a line": "<p>" + "<span class=a>x</span> " * 100_000,
+    "5,000 paragraphs in open bolds": "<b><p>x" * 5_000,
+    "10,000 lines that stand twice": "".join(f"<p>Line {number} of it" for number in range(10_000)) * 2,
+    "10,000 copies of the headline": f"<p>{TITLE}</p>" * 10_000,
+    "300,000 metas": "<meta name=author content=x>" * 300_000,
+    "JSON-LD that is never closed": f"<script type=application/ld+json>{'[' * 1_000_000}</script>",
+    "unclosed everything": f"<article><p>{STORY[0]}<table><tr><td><ul><li><b><i><a href='x>" * 500 + "<",
+    "NULs and controls": "<p>" + "".join(map(chr, range(0x20))) * 1_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_page_is_cleaned_and_keeps_the_lines_of_its_story(cleaner: Cleaner, name: str) -> None:
+    article = cleaner.clean(html=NEWS + HOSTILE[name])
+    assert article.extractor in ("lines", "trafilatura")
+    assert set(STORY) <= {line.text for line in article.lines}
+    assert article.lines_out + len(article.removed) == article.lines_in == len(article.lines)
+
+
+def test_a_page_of_thirty_megabytes_is_cleaned(cleaner: Cleaner) -> None:
+    page = NEWS + "".join(f"<p>{number}: {' '.join(STORY)}</p>" for number in range(45_000))
+    assert len(page) > 30_000_000
+    article = cleaner.clean(html=page)
+    assert article.lines_in == 45_005
+    assert len(article.text) + sum(len(line.text) for line in article.removed) > 0.99 * len(page) - 9 * 45_000
+
+
+def test_a_line_of_thirty_megabytes_in_a_page_comes_through_whole(cleaner: Cleaner) -> None:
+    line = "bridge " * 4_300_000 + "end"
+    assert max(map(len, (entry.text for entry in cleaner.clean(html=f"{NEWS}<p>{line}").lines))) == len(line)
+
+
+def test_a_page_of_200_000_lines_is_too_large_and_its_neighbours_are_not(cleaner: Cleaner) -> None:
+    page = "".join(f"<p>Line {number}" for number in range(200_000))
+    before, rejected, after = cleaner.clean_many([{"html": NEWS}, {"id": 7, "html": page}, {"html": NEWS}])
+    assert (before.ok, rejected.ok, after.ok) == (True, False, True)
+    assert (rejected.id, rejected.reason) == (7, "too_large")
+    assert "200,000 lines" in rejected.message  # type: ignore[union-attr]
+    with pytest.raises(DocumentError, match="200,000 lines"):
+        cleaner.clean(html=page)
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding"),
+    [("utf-8", "cp1252"), ("iso-8859-1", "utf-8"), ("utf-16", "utf-8"), ("shift_jis", "utf-8"), ("nonsense", "cp1252")],
+)
+def test_a_page_in_bytes_is_read_whatever_charset_it_declares(cleaner: Cleaner, declared: str, encoding: str) -> None:
+    story = "Die Brücke ist offen – „endlich“, sagt Bürgermeisterin Höß und dankt den Ingenieuren für ihre Geduld."
+    page = f"<html><head><meta charset={declared}></head><body><h1>Brücke wieder offen</h1>{paragraphs(story)}"
+    article = cleaner.clean(html=page.encode(encoding))
+    assert [line.text for line in article.lines] == ["Brücke wieder offen", story]
+
+
+def test_lone_surrogates_of_a_page_become_replacement_characters_and_are_counted(cleaner: Cleaner) -> None:
+    article = cleaner.clean(html=f"{NEWS}<p class='\ud800'>\ud800 bridge \udfff</p>", title="\udc00")
+    assert article.n_replaced == 3
+    assert "\ufffd bridge \ufffd" in [line.text for line in article.lines]
+    article.text.encode()
+
+
+def test_bytes_that_are_no_page_are_undecodable(cleaner: Cleaner) -> None:
+    with pytest.raises(DocumentError) as caught:
+        cleaner.clean(html=b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 50)
+    assert caught.value.reason == "undecodable"
+
+
+def test_a_page_cut_off_within_a_tag_loses_no_line_before_it(cleaner: Cleaner) -> None:
+    for tail in ("<p", "<p class='a", "<!-- not closed", "<script>not closed", "&", "</"):
+        assert set(STORY) <= {line.text for line in cleaner.clean(html=NEWS + tail).lines}

@@ -36,7 +36,7 @@ from cleaner.extract.text import split_text
 from cleaner.features.hints import Hints
 from cleaner.features.pages import PageBatch
 from cleaner.labels import BODY, LABEL_INDEX
-from cleaner.model.artefact import Verdicts
+from cleaner.model.artefact import DEFAULT_PAGE_MODEL, Verdicts
 
 MakeCleaner = Callable[..., Cleaner]
 
@@ -79,8 +79,17 @@ def test_each_line_of_a_news_page_is_in_title_text_or_removed_once(article: Arti
 
 
 def test_a_news_page_is_judged_by_the_page_model_and_described_by_what_it_declares(article: Article) -> None:
-    assert article.model.startswith("pages-1@") and "+" not in article.model
+    assert article.model.startswith(f"{DEFAULT_PAGE_MODEL}@") and "+" not in article.model
     assert article.lang == "en"
+
+
+def test_a_news_page_keeps_the_sentences_in_a_table_of_its_story(cleaner: Cleaner) -> None:
+    cells = [
+        "In 1990 the council counted 4,000 cars and ninety lorries a day on the old bridge, and nobody complained.",
+        "In 2020 it was 11,500 cars and four hundred lorries a day, and most people on both banks did complain.",
+    ]
+    text = cleaner.clean(html=whole_page(f"<table><tr><td>{cells[0]}</td><td>{cells[1]}</td></tr></table>")).text
+    assert set(cells) <= set(text.split("\n\n"))
 
 
 def test_cells_of_a_table_in_the_story_are_lines_of_their_own(cleaner: Cleaner) -> None:
@@ -110,7 +119,7 @@ def test_a_piece_of_a_feed_is_judged_as_text_too(cleaner: Cleaner) -> None:
     article = cleaner.clean(html=f"{paragraphs(*STORY)}<p><a href=/1>Read more</a></p>")
     assert article.text == "\n\n".join(STORY)
     page_model, _, text_model = article.model.partition("+")
-    assert page_model.startswith("pages-1@") and text_model == cleaner.model_name
+    assert page_model.startswith(f"{DEFAULT_PAGE_MODEL}@") and text_model == cleaner.model_name
     assert article.extractor == "lines"
 
 

@@ -136,9 +136,14 @@ def test_of_very_many_names_in_one_line_the_first_few_are_read() -> None:
     assert walk(f"<p>{line}</p>").inline == [names]
 
 
-def test_a_container_is_known_by_its_class_and_id() -> None:
-    walked = walk("<div class='story main' id=s1><p id=p1 style='x'>a</p><p class=c>b</p><p class=''>c</p></div>")
-    assert walked.attributes[3:] == ["story main s1", "p1", "c", ""]
+def test_a_container_is_known_by_class_id_and_what_else_tells_its_use() -> None:
+    walked = walk(
+        "<div class='story main' id=s1><p id=p1 style='x'>a</p><p class=c itemprop=articleBody data-testid=t>b</p>"
+        "<p role=note>c</p><p class=''>d</p></div>"
+    )
+    assert [names.split() for names in walked.attributes[3:]] == [
+        ["story", "main", "s1"], ["p1"], ["c", "articleBody", "t"], ["note"], [],
+    ]  # fmt: skip
 
 
 # --- containers -----------------------------------------------------------------------------------------------------

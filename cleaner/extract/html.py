@@ -69,10 +69,11 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
     Python's. A page says by attributes or style sheets what it hides; neither is looked at.
     """
     # First the tree as it is, in as few steps a node as Python needs: half of a page's time is spent here.
-    pieces: list[str] = []  # texts with the row and the block that each stands in
-    piece_rows: list[int] = []
-    piece_blocks: list[int] = []
+    pieces: list[str] = []
     piece_nodes: list[Node] = []
+    rows: list[int] = []  # rows that hold a text, with the first of their pieces and their block
+    first_pieces: list[int] = []
+    row_blocks: list[int] = []
     linked: list[int] = []  # pieces within links, within bold type
     strong: list[int] = []
     named: list[tuple[int, str]] = []  # classes of inline elements, and <time>, with their rows
@@ -82,7 +83,7 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
     tags: list[str] = [""]
 
     row = n_elements = depth = link_depth = strong_depth = pre_depth = 0
-    last_row = -1  # the row of the last piece
+    last_row = -1  # the last of the rows that hold a text
     block = 0
     nodes: Iterator[Node] = iter(document)
     # What is to be done when the open elements end: their siblings, and the block around or what inline element it was.
@@ -93,28 +94,33 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
             kind = type(node)
             if kind is Text:
                 data = node.data  # type: ignore[attr-defined]
+                if pre_depth and "\n" in data:
+                    for number, part in enumerate(data.split("\n")):
+                        if number:
+                            row += 1
+                            breaks.append(row)
+                        if last_row != row:
+                            if not part or part.isspace():
+                                continue
+                            last_row = row
+                            rows.append(row)
+                            first_pieces.append(len(pieces))
+                            row_blocks.append(block)
+                        pieces.append(part)
+                        piece_nodes.append(node)
+                    continue
                 if last_row != row:
                     if data.isspace():
                         continue
                     last_row = row
-                if pre_depth and "\n" in data:
-                    for part in data.split("\n"):
-                        pieces.append(part)
-                        piece_rows.append(row)
-                        piece_blocks.append(block)
-                        piece_nodes.append(node)
-                        row += 1
-                        breaks.append(row)
-                    last_row = row = row - 1
-                    breaks.pop()
-                    continue
+                    rows.append(row)
+                    first_pieces.append(len(pieces))
+                    row_blocks.append(block)
                 if link_depth:
                     linked.append(len(pieces))
                 if strong_depth:
                     strong.append(len(pieces))
                 pieces.append(data)
-                piece_rows.append(row)
-                piece_blocks.append(block)
                 if keep_nodes:
                     piece_nodes.append(node)
             elif kind is Element:
@@ -173,38 +179,28 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
 
     texts: list[str] = []
     containers: list[int] = []
-    first_pieces: list[int] = []
-    rows: list[int] = []
     numbers = [-1] * len(tags)
     numbers[0] = 0
     used, depths, first_lines = [0], [0], [0]
-    start, n_pieces = 0, len(pieces)
-    while start < n_pieces:
-        row = piece_rows[start]
-        end = start + 1
-        while end < n_pieces and piece_rows[end] == row:
-            end += 1
-        text = " ".join((pieces[start] if end == start + 1 else "".join(pieces[start:end])).split())
-        if text:
-            block = piece_blocks[start]
-            if numbers[block] < 0:
-                path = []
-                while numbers[block] < 0:
-                    path.append(block)
-                    block = parents[block]
+    borders = [*first_pieces, len(pieces)]
+    for block, (start, end) in zip(row_blocks, pairwise(borders), strict=True):
+        text = pieces[start] if end == start + 1 else "".join(pieces[start:end])
+        number = numbers[block]
+        if number < 0:
+            path = []
+            while number < 0:
+                path.append(block)
+                block = parents[block]
                 number = numbers[block]
-                for block in reversed(path):
-                    if depths[number] < MAX_DEPTH:
-                        depths.append(depths[number] + 1)
-                        number = len(used)
-                        used.append(block)
-                        first_lines.append(len(texts))
-                    numbers[block] = number
-            texts.append(text)
-            containers.append(numbers[block])
-            first_pieces.append(start)
-            rows.append(row)
-        start = end
+            for block in reversed(path):
+                if depths[number] < MAX_DEPTH:
+                    depths.append(depths[number] + 1)
+                    number = len(used)
+                    used.append(block)
+                    first_lines.append(len(texts))
+                numbers[block] = number
+        texts.append(" ".join(text.split()))
+        containers.append(number)
     return WalkedPage(
         texts,
         containers,
@@ -217,7 +213,7 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
         first_lines,
         [tags[block] for block in used],
         ["", *_read_attributes([elements[block] for block in used[1:]])],
-        [piece_nodes[start:end] for start, end in pairwise([*first_pieces, n_pieces])] if keep_nodes else [],
+        [piece_nodes[start:end] for start, end in pairwise(borders)] if keep_nodes else [],
         depth,
         n_elements,
     )

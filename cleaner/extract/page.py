@@ -31,9 +31,9 @@ def read_page(html: str, url: object = None, *, full_metadata: bool = False, mar
     """The visible lines of a page with their places in it (``walked``). A text without a single tag is split like a
     text.
 
-    full_metadata: ask trafilatura for what the page does not declare. markdown: also say what each
-    line is in its page (``markup``). Offsets count in the
-    lines joined by blank rows. Raises DocumentError (``extract_failed``) where the page cannot be parsed.
+    full_metadata: ask trafilatura for what the page does not declare. markdown: also say what each line is in its page
+    (``markup``). Offsets count in the lines joined by blank rows. Raises DocumentError: ``extract_failed`` where the
+    page cannot be parsed, ``too_large`` where it has more than MAX_LINES lines.
     """
     if is_plain(html):
         return plain_lines(html)

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cleaner.assemble import normalise
-from cleaner.errors import InputError
+from cleaner.errors import DocumentError, InputError
 from cleaner.extract.html import WalkedPage, walk_page
 from cleaner.extract.metadata import read_metadata
+from cleaner.extract.page import parse_page
 from cleaner.labels import BODY, LABEL_INDEX, TITLE
 from cleaner.learn.align import align
 from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow, read_rows
@@ -86,17 +87,16 @@ def read_line_labels(path: Path) -> ReadLabels:
     lines: dict[str, list[LineLabel]] = {}
     verdicts: dict[str, str] = {}
     for number, row in enumerate(read_rows(path)):
-        cells = row.decode("utf-8").rstrip("\r\n").split("\t")
-        if number == 0:
+        if number == 0 or not row.strip():
             continue
         try:
-            page, line, digest, label, sure = cells
-            if not line:
+            page, line, digest, label, sure = row.decode("utf-8").rstrip("\r\n").split("\t")
+            if label not in (LABEL_INDEX if line else _NO_PAGE):
+                raise ValueError(f"unknown {'class' if line else 'verdict'} {label!r}")
+            if line:
+                lines.setdefault(page, []).append(LineLabel(int(line), digest, label, sure == "1"))
+            else:
                 verdicts[page] = label
-                continue
-            if label not in LABEL_INDEX:
-                raise ValueError(f"unknown class {label!r}")
-            lines.setdefault(page, []).append(LineLabel(int(line), digest, label, sure == "1"))
         except ValueError as error:
             raise InputError(f"{path}, row {number}: {error}") from None
     return ReadLabels(lines, verdicts)
@@ -131,17 +131,19 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         except ValueError as error:
             yield row, f"not JSON: {error}"
             continue
-        yield row, record if isinstance(record, dict) and record.get("html") else "no html"
+        has_html = isinstance(record, dict) and isinstance(record.get("html"), str) and record["html"]
+        yield row, record if has_html else "no html"
 
 
 def label_page(record: Mapping[str, Any], suspects: Collection[str], read: ReadLabels) -> LabelledPage | str:
     """The page with its labels, or why it is of no use."""
-    import turbohtml
-
     page_id = str(record.get("id", ""))
     if read.verdicts.get(page_id) in _NO_PAGE:
         return "no article, or of no use, by reading"
-    document = turbohtml.parse(record["html"], positions=False)
+    try:
+        document = parse_page(record["html"])
+    except DocumentError as error:
+        return str(error)
     walked, metadata = walk_page(document), read_metadata(document)
     n_lines = len(walked.texts)
     if not n_lines:
@@ -151,19 +153,20 @@ def label_page(record: Mapping[str, Any], suspects: Collection[str], read: ReadL
     # Of a page with doubtful gold only those lines count that somebody has read.
     body = None if record.get("gold_suspect") or page_id in suspects else record.get("body")
     titles = _Titles(metadata, record)
+    misfit = ""
     if body:
         _label_by_gold(labels, walked.texts, str(body), titles)
         if (labels == UNREAD).all():
-            return "its lines do not make up its gold"
+            body, misfit = None, "its lines do not make up its gold"
     else:
         _label_by_segments(labels, walked.texts, record)
     for entry in read.lines.get(page_id, ()):
-        if entry.line < n_lines and digest_line(walked.texts[entry.line]) == entry.digest:
+        if 0 <= entry.line < n_lines and digest_line(walked.texts[entry.line]) == entry.digest:
             is_standfirst = entry.label == "title" and not titles.are_said_by(walked.texts[entry.line])
             labels[entry.line] = BODY if is_standfirst else LABEL_INDEX[entry.label]
             weights[entry.line] = _SURE_WEIGHT if entry.is_sure else _DEBATABLE_WEIGHT
     if (labels == UNREAD).all():
-        return "nothing is known of its lines"
+        return misfit or "nothing is known of its lines"
     return LabelledPage(
         page_id,
         walked,

@@ -301,7 +301,7 @@ def _fit_nets(
             plan.phases,
             plan.net_penalty,
             plan.seed + number,
-            batch_lines=plan.batch_lines,
+            batch_lines=min(plan.batch_lines, len(wanted[rows])),
         )
         return quantise_net(fitted, sample)
 

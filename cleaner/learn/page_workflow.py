@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cleaner.errors import UsageError
+from cleaner.errors import InputError, UsageError
 from cleaner.learn.corpus import read_rows
 from cleaner.learn.package import DataFile, hash_file
 from cleaner.learn.page_corpus import LabelledPage, ReadLabels, read_labelled_pages, read_line_labels
@@ -51,6 +51,11 @@ def train_page_model(
         log(f"{path.name}: {len(found)} pages, {count_lines(found)} lines, {len(skipped)} not used")
     if not labelled:
         raise UsageError(f"no usable page of split {split!r} in {', '.join(map(str, pages))}")
+    if not any(page.is_whole for page in labelled):
+        raise UsageError(
+            f"none of {len(labelled)} pages has a gold text that its lines make up; a model's thresholds are measured "
+            "on such pages"
+        )
     fitted = fit_pages(labelled, load_model(teacher), plan, log)
     model_name, version = name_and_version(output, name)
     return write_page_model(
@@ -67,5 +72,8 @@ def train_page_model(
 def _read_examples(path: Path) -> list[tuple[str, str]]:
     import orjson
 
-    records = [orjson.loads(row) for row in read_rows(path) if row.strip()]
-    return [(str(record["id"]), str(record["html"])) for record in records]
+    try:
+        records = [orjson.loads(row) for row in read_rows(path) if row.strip()]
+        return [(str(record["id"]), str(record["html"])) for record in records]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: a row is not JSON with id and html ({error})") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -41,6 +42,7 @@ def explain_page(
 
 def _groups(page: WalkedPage) -> list[Group]:
     n_lines = len(page.texts)
+    counts = Counter(page.texts)
 
     def group(names: Sequence[str], describe: Callable[[int], str]) -> Group:
         return Group([PAGE_INPUT_NAMES.index(name) for name in names], describe)
@@ -69,7 +71,7 @@ def _groups(page: WalkedPage) -> list[Group]:
         group(around, lambda line: "what else its containers hold"),
         group(alike, lambda line: "lines that look like it"),
         group(HEADLINE_NAMES, lambda line: "title: how like it the line is, and where it stands beside it"),
-        group(_COPIES, lambda line: f"repeats: the same line stands here {page.texts.count(page.texts[line])} times"),
+        group(_COPIES, lambda line: f"repeats: the same line stands here {counts[page.texts[line]]} times"),
         group(beside, lambda line: "lines beside it"),
         group(["hint"], lambda line: "your own words"),
     ]
@@ -80,7 +82,7 @@ def _path(page: WalkedPage, line: int) -> str:
     container = page.containers[line]
     shown: list[str] = []
     while container and len(shown) < _SHOWN_CONTAINERS:
-        first = page.attributes[container].split(" ")[0]
-        shown.append(f"{page.tags[container]}.{first}" if first else page.tags[container])
+        names = page.attributes[container].split()
+        shown.append(f"{page.tags[container]}.{names[0]}" if names else page.tags[container])
         container = page.parents[container]
     return " < ".join(shown) or "the page itself"
