@@ -43,7 +43,6 @@ class WalkedPage:
     the first, the document), how deep it stands, the first of its lines, its tag, and its telling attributes joined by
     blanks. Only containers that hold lines are there, in the order in which they begin.
     nodes: for each line its text nodes, where asked for.
-    depth, n_elements: how large the tree is.
     """
 
     texts: list[str]
@@ -58,8 +57,31 @@ class WalkedPage:
     tags: list[str]
     attributes: list[str]
     nodes: list[list[Node]]
-    depth: int
+
+
+@dataclass(frozen=True)
+class TreeSize:
+    """How large the tree of a page is. max_attributes: of one element."""
+
     n_elements: int
+    depth: int
+    max_attributes: int
+
+
+def measure_tree(document: Document) -> TreeSize:
+    """The size of a parsed page, hidden parts included."""
+    n_elements = depth = max_attributes = 0
+    waiting: list[Iterator[Node]] = [iter(document)]
+    while waiting:
+        node = next(waiting[-1], None)
+        if node is None:
+            waiting.pop()
+        elif isinstance(node, Element):
+            n_elements += 1
+            max_attributes = max(max_attributes, len(node.attrs))
+            waiting.append(iter(node))
+            depth = max(depth, len(waiting) - 1)
+    return TreeSize(n_elements, depth, max_attributes)
 
 
 def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
@@ -82,7 +104,7 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
     parents: list[int] = [0]
     tags: list[str] = [""]
 
-    row = n_elements = depth = link_depth = strong_depth = pre_depth = 0
+    row = link_depth = strong_depth = pre_depth = 0
     last_row = -1  # the last of the rows that hold a text
     block = 0
     nodes: Iterator[Node] = iter(document)
@@ -101,6 +123,10 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
                             breaks.append(row)
                         if last_row != row:
                             if not part or part.isspace():
+                                if keep_nodes:
+                                    # The form of the rows is told by how often a text stands among their nodes.
+                                    pieces.append(part)
+                                    piece_nodes.append(node)
                                 continue
                             last_row = row
                             rows.append(row)
@@ -124,7 +150,6 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
                 if keep_nodes:
                     piece_nodes.append(node)
             elif kind is Element:
-                n_elements += 1
                 tag = node.tag  # type: ignore[attr-defined]
                 if tag in INLINE:
                     if tag == "img":
@@ -163,8 +188,6 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
         else:
             if not waiting:
                 break
-            if len(waiting) > depth:
-                depth = len(waiting)
             nodes = waiting.pop()
             end = ends.pop()
             if end >= 0:
@@ -214,8 +237,6 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
         [tags[block] for block in used],
         ["", *_read_attributes([elements[block] for block in used[1:]])],
         [piece_nodes[start:end] for start, end in pairwise(borders)] if keep_nodes else [],
-        depth,
-        n_elements,
     )
 
 

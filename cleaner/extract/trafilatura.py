@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from cleaner.extract.html import INLINE, WalkedPage, walk_page
+from cleaner.extract.html import INLINE, WalkedPage, measure_tree, walk_page
 from cleaner.extract.page import is_plain, page_lines, page_metadata, parse_page, plain_lines
 from cleaner.types import Metadata, PageLines
 
@@ -69,13 +69,10 @@ def find_witnesses(html: str, lines: PageLines, url: object = None) -> frozenset
 
 def _is_in_bounds(html: str, document: Document, walked: WalkedPage) -> bool:
     """Whether a page is one that trafilatura reads well."""
-    return (
-        len(html) <= _MAX_CHARS
-        and sum(map(len, walked.texts)) >= _MIN_CHARS
-        and walked.n_elements <= _MAX_ELEMENTS
-        and walked.depth <= _MAX_DEPTH
-        and max(len(element.attrs) for element in document.iter_elements()) <= _MAX_ATTRIBUTES
-    )
+    if len(html) > _MAX_CHARS or sum(map(len, walked.texts)) < _MIN_CHARS:
+        return False
+    size = measure_tree(document)
+    return size.n_elements <= _MAX_ELEMENTS and size.depth <= _MAX_DEPTH and size.max_attributes <= _MAX_ATTRIBUTES
 
 
 def _ask_trafilatura(html: str, url: object) -> list[str]:
