@@ -138,13 +138,14 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
         values = np.fromiter(chain.from_iterable(columns), dtype=np.int64, count=int(sizes.sum()))
         return values if shifts is None else values + np.repeat(shifts[:-1], sizes)
 
+    looks, look_names = _number_names(
+        [
+            f"{tag} {attributes}" if attributes else tag
+            for page in pages
+            for tag, attributes in zip(page.tags, page.attributes, strict=True)
+        ]
+    )
     number = _TAG_NUMBERS.get
-    names: dict[str, int] = {}
-    looks = [
-        names.setdefault(f"{tag} {attributes}" if attributes else tag, len(names))
-        for page in pages
-        for tag, attributes in zip(page.tags, page.attributes, strict=True)
-    ]
     depths = join([page.depths for page in pages], n_containers)
     parents = join([page.parents for page in pages], n_containers, container_starts)
     containers = join([page.containers for page in pages], n_lines, container_starts)
@@ -163,8 +164,8 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
         parents,
         depths,
         np.array([number(tag, -1) for page in pages for tag in page.tags], dtype=np.int64),
-        np.array(looks, dtype=np.int64),
-        list(names),
+        looks,
+        look_names,
         first_lines,
         end_lines,
         levels,
@@ -178,9 +179,9 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
 
 def _number_names(names: Sequence[str]) -> tuple[IntArray, list[str]]:
     """For each name its place among the distinct ones, and those."""
-    places: dict[str, int] = {}
-    numbers = [places.setdefault(name, len(places)) for name in names]
-    return np.array(numbers, dtype=np.int64), list(places)
+    distinct = list(dict.fromkeys(names))
+    places = dict(zip(distinct, range(len(distinct)), strict=True))
+    return np.fromiter(map(places.__getitem__, names), dtype=np.int64, count=len(names)), distinct
 
 
 @dataclass(frozen=True)
