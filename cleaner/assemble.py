@@ -150,12 +150,12 @@ def _find_repeats(headline: int | None, kept: Sequence[int], judged: Judged) -> 
     texts, labels = judged.page_lines.texts, judged.labels
     if judged.page_lines.walked is not None:
         # To the page model a standfirst is body; what it calls title is the headline or says the same in other words.
-        return {number for number in kept if labels[number] == TITLE and number != headline} | set(
-            _lines_saying(normalise(texts[headline]), (n for n in kept if n != headline), texts)
-        )
+        repeats = {number for number in kept if labels[number] == TITLE and number != headline}
+    else:
+        repeats = set()
     words = normalise(texts[headline])
     if not words:
-        return set()
+        return repeats
     is_long = len(words) >= _LONG_HEADLINE
     others = (number for number in kept if number != headline and (is_long or labels[number] == TITLE))
-    return set(_lines_saying(words, others, texts))
+    return repeats | set(_lines_saying(words, others, texts))

@@ -20,8 +20,9 @@ RemovedDetail = Literal["full", "labels", "none"]
 class CleanOptions:
     """How to clean.
 
-    mode: which of the model's thresholds decides. ``balanced`` loses at most .5 % of article lines,
-        ``recall`` less and keeps more debris, ``precision`` drops more of both.
+    mode: which of the model's thresholds decides. ``balanced`` loses at most .5 % of the lines of a scraped article,
+        ``recall`` less and keeps more debris, ``precision`` drops more of both. What each loses on pages stands in the
+        manifest of the page model.
     keep: classes of lines that stay; any form that `cleaner.labels.parse_keep` reads.
     extractor: how pages in HTML become lines. ``lines``: all visible lines, judged by the page model. ``trafilatura``:
         what trafilatura chooses, judged as text. ``both``: as ``lines``, and trafilatura decides on doubtful ones.

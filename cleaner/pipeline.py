@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cleaner.assemble import assemble
-from cleaner.errors import DocumentError, UsageError
+from cleaner.errors import DocumentError, ModelError, UsageError
 from cleaner.extract.decode import decode, repair_surrogates, replace_surrogates
 from cleaner.extract.text import split_text
 from cleaner.features.hints import Hints
 from cleaner.labels import LABELS
-from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, Verdicts, follow_witness, load_model
+from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, Verdicts, load_model
 from cleaner.options import CleanOptions
 from cleaner.record import page_from_record as page_from_record
 from cleaner.types import (
@@ -43,6 +43,8 @@ BATCH_LINES = 4096
 
 # Less text than this is no article: where the page model leaves no more, another opinion is asked for.
 MIN_ARTICLE_CHARS = 200
+# In less text there is no page around an article, and the page model would see nothing it knows.
+MIN_PAGE_CHARS = 400
 # A page of which more is kept is no page but a piece that somebody cut out of one; of real pages a quarter is.
 CUTTING_SHARE = 0.6
 
@@ -167,6 +169,8 @@ class Cleaner:
         try:
             articles = iter(self._judge_and_assemble(extracted))
             return [entry if isinstance(entry, Rejected) else next(articles) for entry in prepared]
+        except ModelError:
+            raise  # the page model, which is loaded with the first page
         except Exception as error:
             # One page of the batch made us fail: clean each alone, so that it takes no other down with it.
             if len(prepared) > 1:
@@ -284,6 +288,8 @@ class Cleaner:
         from cleaner.extract.page import read_page
 
         lines = read_page(html, page.url, full_metadata=full, markdown=self.options.markdown)
+        if sum(map(len, lines.texts)) < MIN_PAGE_CHARS and lines.walked is not None:
+            return replace(lines, walked=None, extractor="page")
         if self.options.extractor == "both" and lines.walked is not None:
             from cleaner.extract.trafilatura import find_witnesses
 
@@ -294,17 +300,17 @@ class Cleaner:
         """Verdicts on the lines of documents that are all pages with a tree, or all without one."""
         if not as_pages:
             return self._model.judge(_as_lines(entries), self._is_dropped, self.options.mode, hints)
-        verdicts = self._page_judge.judge(_as_batch(entries), self._is_dropped, self.options.mode, hints)
-        if self.options.extractor != "both":
-            return verdicts
-        witnessed = np.array(
-            ["".join(text.split()) in entry.lines.witnesses for entry in entries for text in entry.lines.texts],
-            dtype=np.bool_,
-        )
-        asked = np.repeat(
-            [bool(entry.lines.witnesses) for entry in entries], [len(entry.lines.texts) for entry in entries]
-        )
-        return follow_witness(verdicts, witnessed, asked)
+        witness = None
+        if self.options.extractor == "both":
+            sizes = [len(entry.lines.texts) for entry in entries]
+            witness = (
+                np.array(
+                    ["".join(text.split()) in entry.lines.witnesses for entry in entries for text in entry.lines.texts],
+                    dtype=np.bool_,
+                ),
+                np.repeat(np.array([bool(entry.lines.witnesses) for entry in entries], dtype=np.bool_), sizes),
+            )
+        return self._page_judge.judge(_as_batch(entries), self._is_dropped, self.options.mode, hints, witness)
 
     def _judge_and_assemble(self, extracted: Sequence[_Extracted]) -> Iterator[Article]:
         judged: dict[int, tuple[str, Judged]] = {}
@@ -341,7 +347,7 @@ class Cleaner:
         cuttings = [
             number
             for number, (_, of_page) in judged.items()
-            if of_page.page_lines.walked is not None and sum(of_page.kept) >= CUTTING_SHARE * len(of_page.kept)
+            if of_page.page_lines.walked is not None and sum(of_page.kept) >= max(CUTTING_SHARE * len(of_page.kept), 1)
         ]
         if not cuttings:
             return

@@ -231,7 +231,7 @@ def test_stage_two_in_integers_scores_as_scikit_learn_does() -> None:
     rng = np.random.default_rng(3)
     inputs = np.rint(rng.normal(0, STEP, size=(800, 20))).clip(-4 * STEP, 4 * STEP).astype(np.float32)
     labels = (inputs[:, 0] > 0).astype(np.int64) + 2 * (inputs[:, 1] > inputs[:, 2]).astype(np.int64)
-    model = fit_net(inputs, labels, np.ones(800, np.float32), (16, 8), 8, 0.01, 0)
+    model = fit_net(inputs, labels, np.ones(800, np.float32), (16, 8), ((1.5e-3, 8),), 0.01, 0)
     logits = quantise_net(model, inputs).logits(inputs)[:, :4].astype(np.float64)
     ours = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     theirs = model.predict_proba(inputs / np.float32(STEP))
@@ -240,7 +240,8 @@ def test_stage_two_in_integers_scores_as_scikit_learn_does() -> None:
 
 def test_a_class_without_examples_is_never_predicted() -> None:
     inputs = np.random.default_rng(0).normal(0, STEP, size=(200, 5)).astype(np.float32)
-    model = fit_net(inputs, (inputs[:, 0] > 0).astype(np.int64) * 4, np.ones(200, np.float32), (4,), 3, 0.01, 0)
+    labels = (inputs[:, 0] > 0).astype(np.int64) * 4
+    model = fit_net(inputs, labels, np.ones(200, np.float32), (4,), ((1.5e-3, 3),), 0.01, 0)
     logits = quantise_net(model, inputs).logits(inputs)
     assert logits.shape == (200, N_LABELS) and set(logits.argmax(axis=1).tolist()) <= {0, 4}
 

@@ -36,7 +36,7 @@ from cleaner.extract.text import split_text
 from cleaner.features.hints import Hints
 from cleaner.features.pages import PageBatch
 from cleaner.labels import BODY, LABEL_INDEX
-from cleaner.model.artefact import DEFAULT_PAGE_MODEL, Verdicts
+from cleaner.model.artefact import DEFAULT_PAGE_MODEL, Verdicts, follow_witness
 
 MakeCleaner = Callable[..., Cleaner]
 
@@ -170,7 +170,14 @@ class MarkedJudge:
     def __init__(self) -> None:
         self.titles: list[tuple[str, ...]] = []
 
-    def judge(self, batch: PageBatch, is_dropped: np.ndarray, mode: str, hints: Hints | None) -> Verdicts:
+    def judge(
+        self,
+        batch: PageBatch,
+        is_dropped: np.ndarray,
+        mode: str,
+        hints: Hints | None,
+        witness: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> Verdicts:
         texts = batch.texts
         self.titles += [metadata.titles for metadata in batch.metadata]
         if any("break the page model" in text for text in texts):
@@ -180,13 +187,20 @@ class MarkedJudge:
         kept = ~is_dropped[labels]
         in_doubt = np.array([mark.endswith("?") for mark in marks], dtype=np.bool_)
         scores = np.where(kept, np.where(in_doubt, 0.4, 0.1), np.where(in_doubt, 0.6, 0.9))
-        return Verdicts(labels, scores, kept, np.full(len(texts), 0.5))
+        verdicts = Verdicts(labels, scores, kept, np.full(len(texts), 0.5))
+        if witness is None:
+            return verdicts
+        weights = np.zeros((len(texts), len(LABEL_INDEX)), dtype=np.int64)
+        weights[np.arange(len(texts)), labels] = 2
+        weights[:, [BODY, LABEL_INDEX["nav"]]] += 1
+        return follow_witness(verdicts, weights, is_dropped, *witness)
 
 
 @pytest.fixture
 def judge(monkeypatch: pytest.MonkeyPatch) -> MarkedJudge:
     made = MarkedJudge()
     monkeypatch.setattr("cleaner.model.page_artefact.load_page_model", lambda _: made)
+    monkeypatch.setattr("cleaner.pipeline.MIN_PAGE_CHARS", 0)  # the pages here fit on the screen
     return made
 
 
@@ -197,6 +211,11 @@ def both_marked(marked: MakeCleaner, judge: MarkedJudge) -> MakeCleaner:
 
 
 MENU = paragraphs(*(f"page-nav|Menu {number}" for number in range(9)))
+
+
+def test_a_fragment_of_a_few_words_is_judged_as_a_text() -> None:
+    article = Cleaner().clean(html="<p>The council voted on Monday.")
+    assert (article.text, article.verdict, article.extractor) == ("The council voted on Monday.", "article", "page")
 
 
 def test_what_the_page_model_calls_a_second_headline_is_removed_as_a_repeat(both_marked: MakeCleaner) -> None:

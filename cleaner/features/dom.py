@@ -399,9 +399,12 @@ def _copy_columns(texts: Sequence[str], page_starts: IntArray) -> list[npt.NDArr
         counts = Counter(page)
         copies += map(counts.__getitem__, page)
         first = [False] * len(page)
-        for text, count in counts.items():
-            if count > 1:
-                first[page.index(text)] = True
+        if len(counts) < len(page):
+            places: dict[str, int] = {}
+            for place, text in enumerate(page):
+                places.setdefault(text, place)
+            for text, place in places.items():
+                first[place] = counts[text] > 1
         firsts += first
     return [log_scale(np.array(copies, dtype=np.int64) - 1), np.array(firsts, dtype=np.bool_)]
 

@@ -18,7 +18,7 @@ from cleaner.features import FEATURE_VERSION
 from cleaner.features.chars import CharTables
 from cleaner.features.hints import Hints, compile_hints
 from cleaner.features.lines import FeatureTables
-from cleaner.labels import BODY, KEPT, LABELS, OFFTOPIC
+from cleaner.labels import KEPT, LABELS
 from cleaner.model.line_model import N_INPUTS, GramWeights, Layer, LineModel, Net
 from cleaner.types import Lines
 
@@ -117,25 +117,35 @@ def decide(
     scores = np.round(weights[:, is_dropped].sum(axis=1) / np.maximum(weights.sum(axis=1), 1), SCORE_DIGITS)
     thresholds = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), scores.shape)
     kept = scores < thresholds
-    # The best class of the side decided for: a line that goes by the sum of many classes is not called body.
-    labels = np.where(is_dropped == kept[:, None], np.int64(-1), weights).argmax(axis=1)
-    return Verdicts(labels, scores, kept, thresholds)
+    return Verdicts(_best_labels(weights, is_dropped, kept), scores, kept, thresholds)
 
 
 # Scores between these are doubtful: there a second extractor's choice is right more often than the model's.
 _DOUBTFUL = (0.2, 0.8)
 
 
-def follow_witness(verdicts: Verdicts, witnessed: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Verdicts:
-    """The verdicts with doubtful lines kept where a witness keeps them. asked: lines of pages that the witness read.
+def follow_witness(
+    verdicts: Verdicts,
+    weights: npt.NDArray[np.int64],
+    is_dropped: npt.NDArray[np.bool_],
+    witnessed: npt.NDArray[np.bool_],
+    asked: npt.NDArray[np.bool_],
+) -> Verdicts:
+    """The verdicts with doubtful lines kept where a witness keeps them.
 
-    All arrays bool, shape (n_lines,). A line that changes sides keeps its class only if it is one of its new side.
+    weights, is_dropped: as in `decide`. witnessed, asked (lines of pages that the witness read): bool, (n_lines,).
     """
     low, high = _DOUBTFUL
     doubtful = asked & (verdicts.scores > low) & (verdicts.scores < high)
     kept = np.where(doubtful, witnessed, verdicts.kept)
-    labels = np.where(kept & ~verdicts.kept, BODY, np.where(~kept & verdicts.kept, OFFTOPIC, verdicts.labels))
-    return Verdicts(labels, verdicts.scores, kept, verdicts.thresholds)
+    return Verdicts(_best_labels(weights, is_dropped, kept), verdicts.scores, kept, verdicts.thresholds)
+
+
+def _best_labels(
+    weights: npt.NDArray[np.int64], is_dropped: npt.NDArray[np.bool_], kept: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """The best class of the side decided for: a line that goes by the sum of many classes is not called body."""
+    return np.where(is_dropped == kept[:, None], np.int64(-1), weights).argmax(axis=1)
 
 
 def models_dir() -> Path:

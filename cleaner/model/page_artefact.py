@@ -22,6 +22,7 @@ from cleaner.model.artefact import (
     Verdicts,
     decide,
     find_model,
+    follow_witness,
     pack_nets,
     read_manifest,
     read_weights,
@@ -48,10 +49,22 @@ class PageJudge:
         """The score from which lines go in a mode."""
         return float(self.manifest["thresholds"][mode]["threshold"])
 
-    def judge(self, batch: PageBatch, is_dropped: npt.NDArray[np.bool_], mode: str, hints: Hints) -> Verdicts:
-        """Class, score and decision for every line. is_dropped: bool, shape (13,), the classes that go."""
+    def judge(
+        self,
+        batch: PageBatch,
+        is_dropped: npt.NDArray[np.bool_],
+        mode: str,
+        hints: Hints,
+        witness: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None = None,
+    ) -> Verdicts:
+        """Class, score and decision for every line. is_dropped: bool, shape (13,), the classes that go.
+
+        witness: which lines another extractor keeps, and which lines it was asked about (`follow_witness`).
+        """
         evidence = hints.evidence(batch.texts) if hints else None
-        return decide(self.page_model.exponentials(batch, evidence), is_dropped, self.threshold(mode))
+        weights = self.page_model.exponentials(batch, evidence)
+        verdicts = decide(weights, is_dropped, self.threshold(mode))
+        return verdicts if witness is None else follow_witness(verdicts, weights, is_dropped, *witness)
 
 
 def load_page_model(model: str | Path) -> PageJudge:
