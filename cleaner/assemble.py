@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from cleaner.labels import BODY, OFFTOPIC, TITLE
+from cleaner.labels import TITLE
 from cleaner.markdown.blocks import render_markdown
-from cleaner.types import Article, Judged, Page, PageLines, Removed, RemovedLines, Verdict
+from cleaner.types import Article, Judged, Page, PageLines, Removed, RemovedLines
+from cleaner.verdict import tell_verdict
 
 _WORD = re.compile(r"\w+")
 # Characters of a headline that is no answer or exclamation ("Why?") which the story may well say too.
@@ -65,16 +66,6 @@ def join_lines(numbers: Sequence[int], lines: PageLines) -> str:
     return "".join(parts)
 
 
-def _verdict(labels: Sequence[int], kept: Sequence[int], texts: Sequence[str]) -> Verdict:
-    if OFFTOPIC in labels:
-        n_offtopic = sum(len(text) for text, label in zip(texts, labels, strict=True) if label == OFFTOPIC)
-        if 2 * n_offtopic > sum(map(len, texts)):
-            return "spam"
-    if BODY not in labels:
-        return "no_article"
-    return "article" if any(labels[number] == BODY for number in kept) else "no_article"
-
-
 def assemble(
     page: Page,
     judged: Judged,
@@ -113,7 +104,7 @@ def assemble(
         url=page.url,
         title=lines.texts[headline] if headline is not None else next((title.strip() for title in declared), None),
         text=text,
-        verdict=_verdict(labels, kept, lines.texts),
+        verdict=tell_verdict(judged),
         quality=round(quality, 4),
         lines_in=len(labels),
         lines_out=len(shown),

@@ -32,6 +32,8 @@ from cleaner.types import (
     Rejected,
 )
 
+from cleaner.verdict import text_mass
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -41,8 +43,10 @@ if TYPE_CHECKING:
 # Scoring has a fixed cost a call that 500 to 4,000 lines share out; larger arrays leave the processor's cache.
 BATCH_LINES = 4096
 
-# Less text than this is no article: where the page model leaves no more, another opinion is asked for.
-MIN_ARTICLE_CHARS = 200
+# Where the page model keeps less than this (`text_mass`), another opinion is asked for.
+ASK_AGAIN_BELOW = 100
+# The other opinion counts from here on: a text of less is a line or two that nobody looked for.
+MIN_ARTICLE_MASS = 200
 # In less text there is no page around an article, and the page model would see nothing it knows.
 MIN_PAGE_CHARS = 400
 # A page of which more is kept is no page but a piece that somebody cut out of one; of real pages a quarter is.
@@ -358,17 +362,32 @@ class Cleaner:
 
     def _ask_again(self, entry: _Extracted, article: Article) -> Article:
         """The article by trafilatura's choice of lines where the page model found next to none on a page with text."""
-        assert entry.html is not None
-        if len(article.text) >= MIN_ARTICLE_CHARS or sum(map(len, entry.lines.texts)) < 2 * MIN_ARTICLE_CHARS:
+        if not _is_left_empty(entry.lines, article):
             return article
+        other = self._clean_by_trafilatura(entry)
+        is_article = other is not None and other.verdict == "article" and text_mass(other.text) >= MIN_ARTICLE_MASS
+        return other if other is not None and is_article else article
+
+    def _clean_by_trafilatura(self, entry: _Extracted) -> Article | None:
+        """The article of the lines that trafilatura keeps of a page, None where it gives up."""
         from cleaner.extract.trafilatura import extract_lines
 
+        assert entry.html is not None
         lines = extract_lines(entry.html, entry.page.url, markdown=self.options.markdown)
         if lines.extractor != "trafilatura":
-            return article
+            return None
         again = replace(entry, lines=replace(lines, metadata=entry.lines.metadata), html=None)
-        (other,) = self._judge_and_assemble([again])
-        return other if other.verdict == "article" and len(other.text) >= MIN_ARTICLE_CHARS else article
+        return next(self._judge_and_assemble([again]))
+
+
+def _is_left_empty(lines: PageLines, article: Article) -> bool:
+    """Whether next to nothing is left of a page that has text and does not say that it is no article."""
+    return (
+        len(article.text) < ASK_AGAIN_BELOW
+        and text_mass(article.text) < ASK_AGAIN_BELOW
+        and lines.metadata.says_article is not False
+        and sum(map(text_mass, lines.texts)) >= 2 * MIN_ARTICLE_MASS
+    )
 
 
 def _split(verdicts: Verdicts, entries: Sequence[_Extracted]) -> Iterator[Judged]:

@@ -72,7 +72,8 @@ class Metadata:
     site too and so serves for comparison only.
     lang: as a tag of BCP 47. author: names, joined by ", ". date: of publication, in ISO 8601, as exact as known.
     descriptions: summaries that the page declares, often its standfirst. article_body: the article's text where
-    JSON-LD holds it. site_name: of the site or publisher.
+    JSON-LD holds it. site_name: of the site or publisher. says_article: whether the page declares to be an article or
+    to be something else; null where it declares neither.
     """
 
     titles: tuple[str, ...] = ()
@@ -83,6 +84,7 @@ class Metadata:
     descriptions: tuple[str, ...] = ()
     article_body: str = ""
     site_name: str | None = None
+    says_article: bool | None = None
 
 
 @dataclass(frozen=True)

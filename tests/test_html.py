@@ -8,8 +8,8 @@ import sys
 import pytest
 import turbohtml
 
-from cleaner.extract.trafilatura import extract_lines
 from cleaner.extract.html import walk_page
+from cleaner.extract.trafilatura import extract_lines
 
 STORY = [
     "The council voted seven to two on Monday to close the old bridge for good, officials said.",

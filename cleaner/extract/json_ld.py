@@ -22,6 +22,13 @@ _MAX_NODES = 2000
 _MAX_TYPES = 20
 # Types of an article; a page has others beside it (its organisation, a video).
 _ARTICLE = re.compile(r"Article|BlogPosting|Report|LiveBlog", re.IGNORECASE)
+# What else a page may be. Of 1,918 pages with gold text and JSON-LD 4 have one of these and no article's type, of 366
+# shops, lists and forums 110.
+_OTHER = frozenset({
+    "Product", "ProductGroup", "ItemPage", "OfferCatalog", "CollectionPage", "SearchResultsPage", "QAPage",
+    "DiscussionForumPosting", "ProfilePage", "ContactPage", "AboutPage", "CheckoutPage", "Event", "JobPosting",
+    "LocalBusiness", "RealEstateListing", "Service", "SoftwareApplication", "MobileApplication",
+})  # fmt: skip
 # The brackets of "<![CDATA[" begin nothing.
 _START = re.compile(r"(?<!<!)(?<!CDATA)[\[{]")
 _START_CHARS = 200
@@ -82,12 +89,24 @@ def choose_articles(nodes: list[Node]) -> list[Node]:
     """The objects that stand for the page's article, those of the article itself before those of its web page."""
     articles, pages = [], []
     for node in nodes:
-        types = node.get("@type")
-        for name in (types if isinstance(types, list) else (types,))[:_MAX_TYPES]:
-            if isinstance(name, str) and _ARTICLE.search(name):
+        for name in _type_names(node):
+            if _ARTICLE.search(name):
                 articles.append(node)
                 break
-            if isinstance(name, str) and "webpage" in name.lower():
+            if "webpage" in name.lower():
                 pages.append(node)
                 break
     return articles + pages
+
+
+def tell_article(nodes: list[Node]) -> bool | None:
+    """Whether the objects say that the page is an article: True, False for another kind of page, else None."""
+    names = [name for node in nodes for name in _type_names(node)]
+    if any(map(_ARTICLE.search, names)):
+        return True
+    return False if any(name.rsplit("/", 1)[-1] in _OTHER for name in names) else None
+
+
+def _type_names(node: Node) -> list[str]:
+    types = node.get("@type")
+    return [name for name in (types if isinstance(types, list) else [types])[:_MAX_TYPES] if isinstance(name, str)]

@@ -37,6 +37,7 @@ HEADLINE_NAMES: tuple[str, ...] = (
 _WORD = re.compile(r"\w+")
 _N_KEYS = 2  # the longest words of a title; a line without any of them is not looked at further
 _MAX_CHARS = 700  # no headline and no standfirst is longer
+_SHOWN_CHARS = 240  # of a line that holds a key, which paragraphs of the story do most
 _MIN_DESCRIPTION = 40
 _MIN_HEAD_CHARS = 8
 _N_LIKENESSES = 5  # columns of HEADLINE_NAMES that a line has by its own words
@@ -115,7 +116,7 @@ def _compare(texts: Sequence[str], title: PageTitles, features: FloatArray) -> l
     lines = [line for line in _lines_with(title.keys, texts) if len(texts[line]) <= _MAX_CHARS]
     if not lines:
         return []
-    folded = [_fold(texts[line]) for line in lines]
+    folded = [_fold(texts[line][:_SHOWN_CHARS]) for line in lines]
     features[lines, :_N_LIKENESSES] = [_likeness(text, title) for text in folded]
     return [line for line, text in zip(lines, folded, strict=True) if text in title.titles]
 
