@@ -22,8 +22,8 @@ _MAX_NODES = 2000
 _MAX_TYPES = 20
 # Types of an article; a page has others beside it (its organisation, a video).
 _ARTICLE = re.compile(r"Article|BlogPosting|Report|LiveBlog", re.IGNORECASE)
-# What else a page may be. Of 1,918 pages with gold text and JSON-LD 4 have one of these and no article's type, of 366
-# shops, lists and forums 110.
+# What else a page may be. Of 1,002 articles with JSON-LD 6 name one of these and no article, of 240 shops, forums,
+# services and lists 127.
 _OTHER = frozenset({
     "Product", "ProductGroup", "ItemPage", "OfferCatalog", "CollectionPage", "SearchResultsPage", "QAPage",
     "DiscussionForumPosting", "ProfilePage", "ContactPage", "AboutPage", "CheckoutPage", "Event", "JobPosting",
