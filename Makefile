@@ -15,7 +15,7 @@ EDITABLE := --no-build-isolation --editable
 PINS := pyproject.toml requirements/lock.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format chromium check-all models bench bench-quality bench-pages bench-speed lock dist clean
+.PHONY: help demo test lint format chromium check-all models page-models bench bench-quality bench-pages bench-speed bench-verdicts lock dist clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -102,6 +102,9 @@ bench-quality: .venv/.all
 
 bench-pages: .venv/.all ## articles out of HTML, beside other extractors; BENCH_ARGS='--sources aed --limit 20'
 	$(PY) bench/pages.py --corpora "$(CORPORA)" $(BENCH_ARGS)
+
+bench-verdicts: .venv/.all ## articles called none, and other pages found; BENCH_ARGS=--fit chooses the weights anew
+	$(PY) bench/verdicts.py --corpora "$(CORPORA)" $(BENCH_ARGS)
 
 bench-speed: .venv/.all
 	$(PY) bench/speed.py --corpora "$(CORPORA)"

@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -331,13 +332,13 @@ def fit_weights(rows: Sequence[Row]) -> tuple[float, tuple[float, ...]]:
     chosen = [row for row in rows if row.features and row.mass and row.kind in (*GOLD_SOURCES, *NO_ARTICLES)]
     values = np.array([row.features for row in chosen])
     is_article = np.array([row.is_article for row in chosen])
-    scales = values.std(axis=0)
+    scales = np.maximum(values.std(axis=0), 1e-9)
     model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(values / scales, is_article)
     weights = (model.coef_[0] / scales).round(2)
     bias = -np.quantile(values[is_article] @ weights, LOST_SHARE, method="lower")
     n_articles, n_others = int(is_article.sum()), int((~is_article).sum())
     print(f"Fitted to {n_articles} articles and {n_others} other pages of which text was kept.")
-    return round(float(bias), 2), tuple(weights.tolist())
+    return math.ceil(100 * float(bias)) / 100, tuple(weights.tolist())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -353,7 +354,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = measure_all_out_of_fold(choice, cleaner)
     bias, weights = fit_weights(rows)
     print(f"_WEIGHTS = {weights}  # {', '.join(PAGE_FEATURES)}\n_BIAS = {bias}\n")
-    refitted = [_with_verdict(row, bias, weights) for row in rows]
+    refitted = [with_verdict(row, bias, weights) for row in rows]
     print(f"Train split, each page judged by a model that saw no page of its site:\n\n{verdict_table(refitted)}")
     print(f"\n{bounds_table(rows)}")
 
@@ -373,7 +374,8 @@ def measure_all_out_of_fold(choice: Choice, cleaner: Cleaner) -> list[Row]:
     return measure_all(choice, cleaner, f"out of fold, {_PLAN}, {choice.limit}", prepare)
 
 
-def _with_verdict(row: Row, bias: float, weights: tuple[float, ...]) -> Row:
+def with_verdict(row: Row, bias: float, weights: tuple[float, ...]) -> Row:
+    """The row with the verdicts that other weights give."""
     if not row.features or not row.mass or row.first == "spam":
         return row
     first = "article" if holds_article(row.features, bias, weights) else "no_article"

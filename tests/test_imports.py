@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "cleaner"
 LAYERS = (
     {"errors", "labels", "markdown"},
     {"memory", "options", "types"},
-    {"record"},
+    {"record", "verdict"},
     {"extract", "readers", "writers"},
     {"features"},
     {"assemble", "model"},
