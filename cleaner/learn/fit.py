@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cleaner.features.chars import CharTables, encode_lines
 from cleaner.features.context import RARITY_BITS, rarity_bucket
-from cleaner.features.ngrams import N_BUCKETS, PrefixHash, find_tokens, gram_bag
+from cleaner.features.ngrams import N_BUCKETS, Bag, PrefixHash, find_tokens, gram_bag
 from cleaner.features.shape import FloatArray
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.line_model import (
@@ -42,15 +42,22 @@ def gram_matrix(texts: Sequence[str], chars: CharTables) -> csr_matrix:
     """
     from scipy.sparse import csr_matrix, vstack
 
-    parts = []
-    for start in range(0, len(texts), _CHUNK_LINES):
-        bag = gram_bag(encode_lines(texts[start : start + _CHUNK_LINES], chars))
-        counts = bag.counts
-        values = np.repeat(1 / np.sqrt(counts), counts).astype(np.float32)
-        part = csr_matrix((values, bag.buckets.astype(np.int32), bag.starts), shape=(len(counts), N_BUCKETS))
-        part.sum_duplicates()
-        parts.append(part)
+    parts = [
+        bag_matrix(gram_bag(encode_lines(texts[start : start + _CHUNK_LINES], chars)), N_BUCKETS)
+        for start in range(0, len(texts), _CHUNK_LINES)
+    ]
     return vstack(parts).tocsr() if parts else csr_matrix((0, N_BUCKETS), dtype=np.float32)
+
+
+def bag_matrix(bag: Bag, n_buckets: int) -> csr_matrix:
+    """The grams of each line over the root of their number, as `GramWeights.score` weighs them; float32."""
+    from scipy.sparse import csr_matrix
+
+    counts = bag.counts
+    values = np.repeat(1 / np.sqrt(counts), counts).astype(np.float32)
+    matrix = csr_matrix((values, bag.buckets.astype(np.int32), bag.starts), shape=(len(counts), n_buckets))
+    matrix.sum_duplicates()
+    return matrix
 
 
 @dataclass(frozen=True)

@@ -181,9 +181,7 @@ def write_model(
     same bytes: nothing here looks at the clock. Raises OutputError.
     """
     thresholds = measure_thresholds(fitted)
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **pack_weights(fitted.model))
-    weights = buffer.getvalue()
+    weights = to_npz(pack_weights(fitted.model))
     manifest: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "feature_version": FEATURE_VERSION,
@@ -200,19 +198,27 @@ def write_model(
     }
     model = Model(path, manifest, fitted.model)
     manifest["examples"] = [_example(model, document) for document in examples]
-    write_files(
-        path,
-        {
-            WEIGHTS: weights,
-            MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode(),
-            CARD: render_card(manifest).encode(),
-        },
-    )
+    write_folder(path, weights, manifest, render_card(manifest))
     return load_model(path)
 
 
-def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """All files beside their places first, then renamed: who loads a model meanwhile gets the old one or the new."""
+def to_npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """The bytes of an npz file with the arrays, which runs no code when it is loaded."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def write_folder(folder: Path, weights: bytes, manifest: Mapping[str, Any], card: str) -> None:
+    """The folder of a model; raises OutputError.
+
+    All files beside their places first, then renamed: who loads a model meanwhile gets the old one or the new.
+    """
+    contents = {
+        WEIGHTS: weights,
+        MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode(),
+        CARD: card.encode(),
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():

@@ -17,10 +17,8 @@ from cleaner.extract.html import WalkedPage, walk_page
 from cleaner.extract.metadata import read_metadata
 from cleaner.extract.page import parse_page
 from cleaner.labels import BODY, LABEL_INDEX, TITLE
-from cleaner.learn.align import align
 from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow, read_rows
-from cleaner.learn.evaluate import shingle_counts
-from cleaner.learn.pages import MIN_CHOICE_F1
+from cleaner.learn.pages import choose_gold_lines, read_page_records
 from cleaner.types import Metadata
 
 UNREAD = -2
@@ -123,15 +121,8 @@ def read_labelled_pages(
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    import orjson
-
-    for row, line in enumerate(read_rows(path)):
-        try:
-            record = orjson.loads(line)
-        except ValueError as error:
-            yield row, f"not JSON: {error}"
-            continue
-        has_html = isinstance(record, dict) and isinstance(record.get("html"), str) and record["html"]
+    for row, record in read_page_records(path):
+        has_html = isinstance(record, str) or (isinstance(record.get("html"), str) and record["html"])
         yield row, record if has_html else "no html"
 
 
@@ -183,10 +174,8 @@ def label_page(record: Mapping[str, Any], suspects: Collection[str], read: ReadL
 def _label_by_gold(labels: npt.NDArray[np.int64], texts: Sequence[str], body: str, titles: _Titles) -> None:
     """BODY where the gold has the line, TITLE for headlines that it has not; all UNREAD where they do not fit."""
     shown = texts[: 2 * MAX_PAGE_LINES]
-    gold = "\n".join(row.strip() for row in body.split("\n") if row.strip())
-    keep = align(shown, gold).keep
-    found, surplus, missing = shingle_counts(gold, "\n".join(t for t, kept in zip(shown, keep, strict=True) if kept))
-    if not found or 2 * found < MIN_CHOICE_F1 * (2 * found + surplus + missing):
+    keep = choose_gold_lines(shown, body)
+    if keep is None:
         return
     for line, text in enumerate(shown):
         labels[line] = BODY if keep[line] else TITLE if titles.are_said_by(text) else UNKNOWN_DEBRIS

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,14 +18,12 @@ from cleaner.features.hints import Hints
 from cleaner.features.pages import HEAD_CHARS, PAGE_FEATURE_VERSION, PageBatch
 from cleaner.labels import BODY, LABELS
 from cleaner.learn.evaluate import shingle_counts, shingle_prf
-from cleaner.learn.package import DataFile, write_files
+from cleaner.learn.package import DataFile, to_npz, write_folder
 from cleaner.learn.page_corpus import LabelledPage
 from cleaner.learn.page_train import FittedPages, PageTrainingPlan
 from cleaner.model.artefact import (
-    CARD,
     DEFAULT_DROPPED,
     FORMAT_VERSION,
-    MANIFEST,
     PAGE_KIND,
     WEIGHTS,
     Verdicts,
@@ -135,9 +131,7 @@ def write_page_model(
     examples: ids and HTML of pages of our own whose scores go into the manifest. The same input gives the same bytes.
     Raises OutputError.
     """
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **pack_page_weights(fitted.model))
-    weights = buffer.getvalue()
+    weights = to_npz(pack_page_weights(fitted.model))
     thresholds = measure_page_thresholds(fitted)
     manifest: dict[str, Any] = {
         "format": FORMAT_VERSION,
@@ -161,14 +155,7 @@ def write_page_model(
     manifest["examples"] = [
         {"id": page_id, "html": html, "scores": judge_html(judge, html).scores.tolist()} for page_id, html in examples
     ]
-    write_files(
-        path,
-        {
-            WEIGHTS: weights,
-            MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode(),
-            CARD: render_page_card(manifest).encode(),
-        },
-    )
+    write_folder(path, weights, manifest, render_page_card(manifest))
     return load_page_model(path)
 
 

@@ -19,9 +19,9 @@ from cleaner.features.paths import N_PATH_BUCKETS
 from cleaner.features.shape import FloatArray
 from cleaner.labels import BODY, LABEL_INDEX
 from cleaner.learn.corpus import UNKNOWN_DEBRIS, assign_folds
-from cleaner.learn.fit import IntArray, fit_grams, fit_net, gram_logits, quantise_grams, quantise_net
+from cleaner.learn.fit import IntArray, bag_matrix, fit_grams, fit_net, gram_logits, quantise_grams, quantise_net
 from cleaner.learn.page_corpus import UNREAD, LabelledPage
-from cleaner.learn.train import fit_temperature
+from cleaner.learn.train import fit_temperature, simulate_hint
 from cleaner.model.artefact import DEFAULT_DROPPED, Model
 from cleaner.model.line_model import MAX_STEPS, N_LABELS, N_STAGE_ONE, STEP, Net, standardise, sum_logits
 from cleaner.model.page_model import (
@@ -363,32 +363,18 @@ def _quantise_paths(model: Any) -> PathWeights:
 
 
 def _gram_matrix(pages: Sequence[PageFeatures]) -> csr_matrix:
-    """4-grams of the lines' heads, each row's counts over the root of their number; shape (n_lines, 2^16)."""
-    from scipy.sparse import csr_matrix, vstack
+    """4-grams of the lines' heads; shape (n_lines, 2^16)."""
+    from scipy.sparse import vstack
 
-    parts = []
-    for features in pages:
-        bag = fewer_buckets(features.grams)
-        values = np.repeat(1 / np.sqrt(bag.counts), bag.counts).astype(np.float32)
-        part = csr_matrix((values, bag.buckets.astype(np.int32), bag.starts), shape=(len(bag.counts), 1 << GRAM_BITS))
-        part.sum_duplicates()
-        parts.append(part)
-    return vstack(parts).tocsr()
-
-
-_OVERRIDE_SHARE = 0.3
+    return vstack([bag_matrix(fewer_buckets(features.grams), 1 << GRAM_BITS) for features in pages]).tocsr()
 
 
 def _simulate_hints(rng: np.random.Generator, labels: IntArray, share: float) -> tuple[npt.NDArray[np.int8], IntArray]:
-    """The word of users on some lines, and the labels that they then have; in three of ten cases it overrules them."""
+    """The word of users on some lines, and the labels that they then have."""
     evidence = np.zeros(len(labels), dtype=np.int8)
     labels = labels.copy()
     for line in np.flatnonzero(rng.random(len(labels)) < share * 0.1).tolist():
-        drop = bool(DEFAULT_DROPPED[labels[line]])
-        if rng.random() < _OVERRIDE_SHARE:
-            drop = not drop
-            labels[line] = int(rng.choice(np.flatnonzero(DEFAULT_DROPPED))) if drop else BODY
-        evidence[line] = 1 if drop else -1
+        simulate_hint(rng, line, labels, evidence)
     return evidence, labels
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cleaner.labels import BODY, TITLE
 from cleaner.learn.align import align, split_words
@@ -47,6 +48,24 @@ def read_pages(path: Path, splits: Collection[str], suspects: Collection[str] = 
 def _read_rows(
     path: Path, splits: Collection[str], suspects: Collection[str]
 ) -> Iterator[tuple[int, LabelledDocument | str]]:
+    for row, record in read_page_records(path):
+        if isinstance(record, str):
+            yield row, record
+        elif record.get("split", "train") not in splits:
+            continue
+        elif not record.get("html") or not record.get("body"):
+            yield row, "no html or no body"
+        elif record.get("gold_suspect") or record.get("id") in suspects:
+            yield row, "its gold is marked as doubtful"
+        else:
+            yield row, label_page(record) or "its lines do not make up its gold"
+
+
+def read_page_records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """The rows of a JSON Lines file with their number: a record (empty where a row holds no object), or what is wrong.
+
+    Raises InputError where the file cannot be read.
+    """
     import orjson
 
     for row, line in enumerate(read_rows(path)):
@@ -55,14 +74,18 @@ def _read_rows(
         except ValueError as error:
             yield row, f"not JSON: {error}"
             continue
-        if record.get("split", "train") not in splits:
-            continue
-        if not record.get("html") or not record.get("body"):
-            yield row, "no html or no body"
-        elif record.get("gold_suspect") or record.get("id") in suspects:
-            yield row, "its gold is marked as doubtful"
-        else:
-            yield row, label_page(record) or "its lines do not make up its gold"
+        yield row, record if isinstance(record, dict) else {}
+
+
+def choose_gold_lines(lines: Sequence[str], body: str) -> npt.NDArray[np.bool_] | None:
+    """Which of the lines make up a gold text; None where no choice among them comes near it. bool, (n_lines,)."""
+    gold = "\n".join(row.strip() for row in body.split("\n") if row.strip())
+    keep = align(lines, gold).keep
+    found, surplus, missing = shingle_counts(
+        gold, "\n".join(line for line, kept in zip(lines, keep, strict=True) if kept)
+    )
+    fits = found and 2 * found >= MIN_CHOICE_F1 * (2 * found + surplus + missing)
+    return keep if fits else None
 
 
 def label_page(record: dict[str, Any]) -> LabelledDocument | None:
@@ -72,12 +95,8 @@ def label_page(record: dict[str, Any]) -> LabelledDocument | None:
     from cleaner.extract.html import walk_page
 
     lines = walk_page(turbohtml.parse(record["html"], positions=False)).texts[:MAX_PAGE_LINES]
-    gold = "\n".join(row.strip() for row in record["body"].split("\n") if row.strip())
-    keep = align(lines, gold).keep
-    found, surplus, missing = shingle_counts(
-        gold, "\n".join(line for line, kept in zip(lines, keep, strict=True) if kept)
-    )
-    if 2 * found < MIN_CHOICE_F1 * (2 * found + surplus + missing) or not found:
+    keep = choose_gold_lines(lines, record["body"])
+    if keep is None:
         return None
     title = strip_site_name(record["title"]) if record.get("title") else None
     labels = np.where(keep, BODY, UNKNOWN_DEBRIS).astype(np.int64)

@@ -372,23 +372,28 @@ _RATE = 1.5e-3
 def _simulate_hints(
     rng: np.random.Generator, lines: Lines, labels: IntArray, share: float
 ) -> tuple[npt.NDArray[np.int8], IntArray]:
-    """The word of users on some lines of some documents, and the labels they then have.
-
-    A hint says what the line is, and in three of ten cases overrules the label: that is what makes the model take
-    a user's word over the look of a line, and weigh it before it judges the neighbours.
-    """
+    """The word of users on some lines of some documents, and the labels they then have."""
     evidence = np.zeros(lines.n_lines, dtype=np.int8)
     labels = labels.copy()
     starts = lines.page_starts
     for page in np.flatnonzero(rng.random(lines.n_pages) < share).tolist():
         first, last = int(starts[page]), int(starts[page + 1])
         for line in rng.integers(first, last, size=min(3, 1 + (last - first) // 8)).tolist():
-            drop = bool(DEFAULT_DROPPED[labels[line]])
-            if rng.random() < _OVERRIDE_SHARE:
-                drop = not drop
-                labels[line] = int(rng.choice(np.flatnonzero(DEFAULT_DROPPED))) if drop else BODY
-            evidence[line] = 1 if drop else -1
+            simulate_hint(rng, line, labels, evidence)
     return evidence, labels
+
+
+def simulate_hint(rng: np.random.Generator, line: int, labels: IntArray, evidence: npt.NDArray[np.int8]) -> None:
+    """Write a user's word on one line into the evidence, and into its label where the word overrules it.
+
+    A hint says what the line is, and in three of ten cases overrules the label: that is what makes the model take
+    a user's word over the look of a line, and weigh it before it judges the neighbours.
+    """
+    drop = bool(DEFAULT_DROPPED[labels[line]])
+    if rng.random() < _OVERRIDE_SHARE:
+        drop = not drop
+        labels[line] = int(rng.choice(np.flatnonzero(DEFAULT_DROPPED))) if drop else BODY
+    evidence[line] = 1 if drop else -1
 
 
 def fit_temperature(logits: FloatArray, labels: IntArray) -> float:

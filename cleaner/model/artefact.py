@@ -68,8 +68,8 @@ class Model:
 
     @cached_property
     def full_name(self) -> str:
-        """Name, version and first digits of the weights' hash: what decided, exactly."""
-        return f"{self.manifest['name']}-{self.manifest['version']}@{self.manifest['sha256'][WEIGHTS][:12]}"
+        """See `full_name`."""
+        return full_name(self.manifest)
 
     def compile_hints(self, drop_like: Iterable[str], keep_like: Iterable[str]) -> Hints:
         """The user's phrases in the form that `judge` takes."""
@@ -85,6 +85,11 @@ class Model:
         evidence = hints.evidence(lines.texts) if hints else None
         weights = self.line_model.exponentials(lines, evidence)
         return decide(weights, is_dropped, choose_thresholds(weights, lines.page_starts, self.thresholds(mode)))
+
+
+def full_name(manifest: Mapping[str, Any]) -> str:
+    """Name, version and first digits of the weights' hash of a model: what decided, exactly."""
+    return f"{manifest['name']}-{manifest['version']}@{manifest['sha256'][WEIGHTS][:12]}"
 
 
 def choose_thresholds(

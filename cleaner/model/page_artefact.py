@@ -23,6 +23,7 @@ from cleaner.model.artefact import (
     decide,
     find_model,
     follow_witness,
+    full_name,
     pack_nets,
     read_manifest,
     read_weights,
@@ -42,8 +43,8 @@ class PageJudge:
 
     @cached_property
     def full_name(self) -> str:
-        """Name, version and first digits of the weights' hash: what decided, exactly."""
-        return f"{self.manifest['name']}-{self.manifest['version']}@{self.manifest['sha256'][WEIGHTS][:12]}"
+        """See `cleaner.model.artefact.full_name`."""
+        return full_name(self.manifest)
 
     def threshold(self, mode: str) -> float:
         """The score from which lines go in a mode."""
