@@ -13,7 +13,16 @@ from cleaner.features.chars import build_char_tables, encode_lines
 from cleaner.features.ngrams import gram_bag
 from cleaner.labels import LABEL_INDEX, LABELS
 from cleaner.learn.augment import DebrisStock, as_made, crop_page, insert_debris, strip_site_name
-from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument, assign_folds, group_documents, read_labels, site_of
+from cleaner.learn.corpus import (
+    UNKNOWN_DEBRIS,
+    LabelledDocument,
+    assign_folds,
+    digest_lines,
+    group_documents,
+    join_labels,
+    read_labels,
+    site_of,
+)
 from cleaner.learn.fit import fit_grams, fit_net, gram_logits, gram_matrix, measure_rarity, quantise_grams, quantise_net
 from cleaner.learn.package import judge_document
 from cleaner.learn.pages import label_page, read_pages, read_suspects
@@ -59,6 +68,23 @@ def test_bad_rows_of_a_labels_file_are_told_with_their_number_and_the_others_use
     assert [entry.id for entry in documents] == ["a"]
     assert [entry.row for entry in bad] == [1, 2, 3, 4, 5, 6]
     assert "2 lines but 1 labels" in bad[1].problem and "unknown class story" in bad[2].problem
+
+
+def test_classes_of_a_table_join_the_documents_whose_lines_they_are_of(tmp_path: Path) -> None:
+    lines = ["Ferry runs aground", "It ran aground on Monday.", "Nobody was hurt.", "More news: Striker signs"]
+    documents = write_rows(
+        tmp_path / "d.jsonl",
+        {"id": "a", "lines": lines},
+        {"id": "b", "lines": ["Other words than those that were read"]},
+        {"id": "c", "lines": ["Nobody has read this"]},
+    )
+    table = tmp_path / "t.tsv"
+    table.write_text(
+        f"id\tdigest\tlabels\tdoubtful\na\t{digest_lines(lines)}\ttitle body*2 teaser\t3\nb\t00000000\tbody\t\n"
+    )
+    joined, bad = join_labels(documents, table)
+    assert [[LABELS[label] for label in entry.labels] for entry in joined] == [["title", "body", "body", "teaser"]]
+    assert [(entry.row, entry.problem) for entry in bad] == [(1, "its lines are not those that were labelled")]
 
 
 def test_a_missing_labels_file_is_an_input_error() -> None:
@@ -182,6 +208,16 @@ def test_a_toolbar_is_made_of_the_words_of_several_controls_in_one_line() -> Non
     for line in made:
         assert line is not None and line.text.replace("Print this page", "").replace("Share", "").strip() == ""
     assert stock.draw_toolbar(rng, "de") is None
+
+
+def test_a_list_set_into_an_article_is_part_of_it() -> None:
+    dishes = document("body| The menu had this:", *(f"body| Dish {number}" for number in range(9)), site="menu.example")
+    article = document("body| One.", "body| Two.", "body| Three.", "body| Four.", site="other.example")
+    stock = DebrisStock([dishes, article], [], [], articles=[0, 1])
+    made = [insert_debris(article, 1, stock, np.random.default_rng(seed)) for seed in range(40)]
+    rows = [[line for line in entry.lines if line.text.startswith("Dish")] for entry in made]
+    assert any(3 <= len(row) <= 9 for row in rows)
+    assert {LABELS[line.label] for row in rows for line in row} == {"body"}
 
 
 def test_a_page_is_cut_down_to_its_article_with_some_lines_around() -> None:

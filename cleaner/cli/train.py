@@ -21,6 +21,14 @@ def train(
         list[Path] | None,
         typer.Option("--pages", help="Pages with gold text, JSON Lines with html and body, plain or .zst."),
     ] = None,
+    documents: Annotated[
+        Path | None,
+        typer.Option("--documents", help="Documents (JSON Lines: id, lines) whose classes stand in --document-labels."),
+    ] = None,
+    document_labels: Annotated[
+        Path | None,
+        typer.Option("--document-labels", help="Table (tabs; id, digest, labels, doubtful) for --documents."),
+    ] = None,
     suspects: Annotated[
         Path | None,
         typer.Option(
@@ -52,6 +60,8 @@ def train(
 
     if not labels:
         raise UsageError("train needs at least one --labels FILE")
+    if (documents is None) != (document_labels is None):
+        raise UsageError("--documents and --document-labels go together: the one has the lines, the other the classes")
 
     def note(message: str) -> None:
         if not quiet:
@@ -64,6 +74,8 @@ def train(
         output,
         plan=plan,
         split=split,
+        documents=documents,
+        document_labels=document_labels,
         suspects=suspects,
         licences=licences,
         examples=examples,

@@ -20,6 +20,9 @@ _BODY, _TITLE, _TEASER, _INTERFACE = (LABEL_INDEX[label] for label in ("body", "
 _PLACES = ("head", "middle", "tail")
 _TOOLBAR_SHARE = 0.2
 _POINTER_SHARE = 0.45
+_LIST_SHARE = 0.2
+# A row of so many short lines is a list; no article needs to show more of one.
+_LIST_ITEM_CHARS, _MIN_LIST_LINES, _MAX_LIST_LINES = 60, 3, 25
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,14 @@ class DebrisStock:
         documents: Sequence[LabelledDocument],
         chosen: Iterable[int],
         headlines: Sequence[tuple[str | None, str]],
+        articles: Iterable[int] = (),
     ) -> None:
+        """chosen: the documents whose debris is taken; articles: those whose lists are."""
         self.runs: dict[tuple[str | None, str], list[_Run]] = defaultdict(list)
         self.phrases: dict[str | None, list[str]] = defaultdict(list)
         self.controls: dict[str | None, list[str]] = defaultdict(list)
         self.headlines: dict[str | None, list[str]] = defaultdict(list)
+        self.lists: dict[str | None, list[_Run]] = defaultdict(list)
         for index in chosen:
             document = documents[index]
             for place, run in _find_runs(document, index):
@@ -72,6 +78,8 @@ class DebrisStock:
                         self.phrases[document.lang].append(line.text.rstrip(":»›> "))
                         if line.label == _INTERFACE:
                             self.controls[document.lang].append(line.text)
+        for index in articles:
+            self.lists[documents[index].lang] += _find_lists(documents[index], index)
         for lang, headline in headlines:
             self.headlines[lang].append(headline)
 
@@ -88,6 +96,14 @@ class DebrisStock:
             if run.site is None or run.site != site:
                 return _vary(run.lines, rng)
         return ()
+
+    def draw_list(self, rng: np.random.Generator, lang: str | None, site: str | None) -> Sequence[SourceLine]:
+        """The head of a list out of an article of another site; empty where there is none."""
+        runs = self.lists.get(lang)
+        run = runs[int(rng.integers(len(runs)))] if runs else None
+        if run is None or (run.site is not None and run.site == site):
+            return ()
+        return run.lines[: int(rng.integers(_MIN_LIST_LINES, _MAX_LIST_LINES + 1))]
 
     def draw_pointer(self, rng: np.random.Generator, lang: str | None) -> SourceLine | None:
         """A pointer to another story in words that no site uses: a phrase of any menu before a headline.
@@ -151,6 +167,24 @@ def _find_runs(document: LabelledDocument, index: int) -> list[tuple[str, _Run]]
     return runs
 
 
+def _find_lists(document: LabelledDocument, index: int) -> list[_Run]:
+    """Rows of short lines within an article: dishes, names, results. They look like menus; few articles have any."""
+    is_item = [
+        label == _BODY and len(text) < _LIST_ITEM_CHARS
+        for text, label in zip(document.lines, document.labels.tolist(), strict=True)
+    ]
+    runs = []
+    start = 0
+    for number in range(len(is_item) + 1):
+        if number < len(is_item) and is_item[number]:
+            continue
+        if number - start >= _MIN_LIST_LINES:
+            lines = tuple(SourceLine(document.lines[line], _BODY, index, line) for line in range(start, number))
+            runs.append(_Run(lines, document.site, index))
+        start = number + 1
+    return runs
+
+
 def insert_debris(document: LabelledDocument, index: int, stock: DebrisStock, rng: np.random.Generator) -> MadeDocument:
     """The article of a document (its kept lines) with debris of other sites set in, at the head, inside and after."""
     article = [
@@ -175,11 +209,17 @@ def insert_debris(document: LabelledDocument, index: int, stock: DebrisStock, rn
     n_inside = 0 if clean else int(rng.poisson(1.2))
     breaks = sorted(rng.integers(1, max(len(article), 2), size=n_inside).tolist())
     template = _draw_template(stock, rng, document.lang)
+    items = stock.draw_list(rng, document.lang, document.site) if rng.random() < _LIST_SHARE else ()
+    list_place = int(rng.integers(1, len(article) + 1))
     for number, line in enumerate(article):
+        if number == list_place:
+            lines += items
         while breaks and breaks[0] == number:
             breaks.pop(0)
             lines += _draw_inside(document, stock, rng, template)
         lines.append(line)
+    if list_place == len(article):
+        lines += items
     if not clean and rng.random() < 0.55:
         lines += stock.draw_run(rng, document.lang, "tail", document.site)
         if rng.random() < 0.3:

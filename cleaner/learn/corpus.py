@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -74,6 +75,55 @@ def read_labels(path: Path) -> tuple[list[LabelledDocument], list[BadRow]]:
         except (ValueError, TypeError, KeyError) as error:
             bad.append(BadRow(str(path), row, str(error)))
     return documents, bad
+
+
+def join_labels(documents: Path, table: Path) -> tuple[list[LabelledDocument], list[BadRow]]:
+    """Documents of a JSON Lines file (``id, lines``) with their classes out of a table, and rows of no use.
+
+    The table has a head line and the columns ``id, digest, labels, doubtful``, by tabs: ``digest`` as `digest_lines`
+    gives it, ``labels`` runs of classes (``title body*14 teaser``). Documents that it does not name are left out.
+    Raises InputError where a file cannot be read.
+    """
+    import orjson
+
+    labels = _read_label_table(table)
+    joined: list[LabelledDocument] = []
+    bad: list[BadRow] = []
+    for row, line in enumerate(read_rows(documents)):
+        try:
+            record = orjson.loads(line)
+            digest, classes = labels.get(str(record["id"]), ("", []))
+            if not digest:
+                continue
+            if digest_lines(record["lines"]) != digest:
+                raise ValueError("its lines are not those that were labelled")
+            joined.append(document_from_record({**record, "labels": classes}))
+        except (ValueError, TypeError, KeyError) as error:
+            bad.append(BadRow(str(documents), row, str(error)))
+    return joined, bad
+
+
+def digest_lines(lines: Sequence[str]) -> str:
+    """Eight hexadecimal digits that stand for the lines of a document; too few to tell what they said."""
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _read_label_table(path: Path) -> dict[str, tuple[str, list[str]]]:
+    table: dict[str, tuple[str, list[str]]] = {}
+    for number, row in enumerate(read_rows(path)):
+        if number == 0 or not row.strip():
+            continue
+        try:
+            name, digest, runs, _ = row.decode("utf-8").rstrip("\r\n").split("\t")
+            table[name] = digest, [label for run in runs.split(" ") for label in _unroll(run)]
+        except ValueError as error:
+            raise InputError(f"{path}, row {number}: {error}") from None
+    return table
+
+
+def _unroll(run: str) -> list[str]:
+    label, _, count = run.partition("*")
+    return [label] * int(count or 1)
 
 
 def document_from_record(record: Any) -> LabelledDocument:

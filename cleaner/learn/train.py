@@ -273,9 +273,9 @@ class _Trainer:
         headlines = [
             (self.sources[i].lang, str(self.sources[i].title)) for i in pages if len(self.sources[i].title or "") > 15
         ]
-        stock = DebrisStock(self.sources, labelled, headlines)
+        stock = DebrisStock(self.sources, labelled, headlines, known)
         # Labelled debris is nearly all English; other languages take the debris of their own pages too.
-        page_stock = DebrisStock(self.sources, [i for i in pages if self.sources[i].lang != "en"], headlines)
+        page_stock = DebrisStock(self.sources, [i for i in pages if self.sources[i].lang != "en"], headlines, known)
         articles = [i for i in known if int((self.sources[i].labels == BODY).sum()) >= 4]
         english = [i for i in articles if self.sources[i].lang in ("en", None)]
         others = [i for i in articles if self.sources[i].lang not in ("en", None)]

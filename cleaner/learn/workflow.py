@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cleaner.errors import InputError, UsageError
-from cleaner.learn.corpus import BadRow, LabelledDocument, read_labels, read_rows
+from cleaner.learn.corpus import BadRow, LabelledDocument, join_labels, read_labels, read_rows
 from cleaner.learn.package import DataFile, hash_file, write_model
 from cleaner.learn.pages import read_pages, read_suspects
 from cleaner.learn.train import Log, TrainingPlan, fit
@@ -23,6 +23,8 @@ def train_model(
     *,
     plan: TrainingPlan | None = None,
     split: str = "train",
+    documents: Path | None = None,
+    document_labels: Path | None = None,
     suspects: Path | None = None,
     licences: Path | None = None,
     examples: Path | None = None,
@@ -31,9 +33,10 @@ def train_model(
 ) -> Model:
     """Reads labelled documents and pages, fits a model, writes its folder and comes back with the model in it.
 
-    labels, pages: files, or folders of ``*.jsonl`` and ``pages-*.jsonl.zst``. examples: labelled documents of one's
-    own for the manifest; four are taken. Rows that cannot be used are told to ``log`` with their number, the others
-    are used. Raises InputError, UsageError (too little to learn from), OutputError.
+    labels, pages: files, or folders of ``*.jsonl`` and ``pages-*.jsonl.zst``. documents, document_labels: documents
+    whose classes stand in a table of their own (`cleaner.learn.corpus.join_labels`). examples: labelled documents of
+    one's own for the manifest; four are taken. Rows that cannot be used are told to ``log`` with their number, the
+    others are used. Raises InputError, UsageError (too little to learn from), OutputError.
     """
     plan = plan or TrainingPlan()
     licence_of = read_table(licences) if licences else {}
@@ -47,15 +50,20 @@ def train_model(
         log(f"{path.name}: {len(documents)} {what}, {n_lines} lines" + (f", {len(bad)} not used" if bad else ""))
 
     labelled: list[LabelledDocument] = []
-    for path in expand_paths(labels, "*.jsonl"):
-        documents, bad = read_labels(path)
+
+    def note_labelled(path: Path, found: Sequence[LabelledDocument], bad: Sequence[BadRow]) -> None:
         for row in bad[:_SHOWN_BAD_ROWS]:
             log(f"{row.path}, row {row.row}: {row.problem}; not used")
         if len(bad) > _SHOWN_BAD_ROWS:
             log(f"{path}: {len(bad) - _SHOWN_BAD_ROWS} more rows not used")
-        chosen = [document for document in documents if document.split == split]
-        labelled += chosen
+        chosen = [document for document in found if document.split == split]
+        labelled.extend(chosen)
         note_file(path, chosen, bad, "labelled documents")
+
+    for path in expand_paths(labels, "*.jsonl"):
+        note_labelled(path, *read_labels(path))
+    if documents and document_labels:
+        note_labelled(documents, *join_labels(documents, document_labels))
     page_documents: list[LabelledDocument] = []
     for path in expand_paths(pages, "pages-*.jsonl.zst"):
         corpus = read_pages(path, {split}, marked)
