@@ -15,7 +15,7 @@ EDITABLE := --no-build-isolation --editable
 PINS := pyproject.toml requirements/lock.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format chromium check-all models page-models bench bench-quality bench-pages bench-speed bench-verdicts lock dist clean
+.PHONY: help demo test lint format chromium check-all models word-vectors page-models bench bench-quality bench-pages bench-speed bench-verdicts lock dist clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -75,11 +75,17 @@ PAGE_MODEL ?= pages-1
 # no articles. The price of a mixed convention was .010 of F1.
 PAGE_SOURCES := aed crf cleanportal daniel ftr fundus-tests irdata magichtml turing wcxb xmu zhhand
 
+TEXT_DATA = --labels "$(CORPORA)/labels" \
+	$(foreach source,$(PAGE_SOURCES),--pages "$(CORPORA)/corpora/pages-$(source).jsonl.zst") \
+	--documents "$(CORPORA)/corpora/scraped-text-unlabelled.jsonl.zst" --document-labels data/labels/texts.tsv \
+	--suspects "$(CORPORA)/corpora/gold_checked.tsv"
+
+word-vectors: .venv/.all ## fit the words' vectors anew; then make models VECTORS=words.npz
+	$(BIN)/cleaner train-vectors $(TEXT_DATA) -o words.npz
+
 models: .venv/.test ## train the shipped model again; CORPORA=FOLDER holds labels/ and corpora/
 	@test -d "$(CORPORA)/labels" || { echo "$(CORPORA): no labels/ in it; name the folder: make models CORPORA=FOLDER" >&2; exit 1; }
-	$(BIN)/cleaner train --labels "$(CORPORA)/labels" \
-		$(foreach source,$(PAGE_SOURCES),--pages "$(CORPORA)/corpora/pages-$(source).jsonl.zst") \
-		--suspects "$(CORPORA)/corpora/gold_checked.tsv" --licences data/licences.tsv \
+	$(BIN)/cleaner train $(TEXT_DATA) $(if $(VECTORS),--vectors "$(VECTORS)") --licences data/licences.tsv \
 		--examples data/lines.jsonl -o models/$(MODEL)
 	$(BIN)/cleaner models verify models/$(MODEL)
 

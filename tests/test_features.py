@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from cleaner.features.chars import CJK, DIGIT, SHOWN_CHARS, UPPER, build_char_tables, encode_lines
 from cleaner.features.context import STORY_NAMES
 from cleaner.features.lines import DENSE_NAMES, FeatureTables, line_features
+from cleaner.features.meaning import N_DIMENSIONS, VECTOR_BITS, WordVectors
 from cleaner.features.ngrams import PrefixHash, find_tokens, gram_bag
 from cleaner.features.sums import sum_rows
 from cleaner.types import Lines
 
-TABLES = FeatureTables(build_char_tables(), np.full(1 << 14, 100, dtype=np.uint8))
+VECTORS = WordVectors(np.random.default_rng(3).integers(-9, 10, (1 << VECTOR_BITS, N_DIMENSIONS)).astype(np.int8))
+TABLES = FeatureTables(build_char_tables(), np.full(1 << 14, 100, dtype=np.uint8), VECTORS)
 
 
 def as_lines(*documents: list[str], titles: list[str] | None = None) -> Lines:
@@ -106,6 +108,22 @@ def test_likeness_to_the_title_counts_shared_words() -> None:
     shares = feature("like_title", ["Bridge reopens today", "Nothing of it"], titles=["Bridge reopens"])
     assert shares == [0.667, 0.0]
     assert feature("title_known", ["Bridge"], ["Bridge"], titles=["Bridge", ""]) == [1.0, 0.0]
+
+
+def test_lines_of_the_same_words_point_the_same_way_and_others_elsewhere() -> None:
+    story = ["The mayor opened the bridge", "the bridge, the mayor: opened!", "Striker signs for rivals"]
+    _, same, other = feature("about_previous", story)
+    assert same == pytest.approx(1, abs=0.02)
+    assert abs(other) < 0.8
+    assert feature("about_first_line", story)[0] == 0
+
+
+def test_a_line_without_words_points_nowhere() -> None:
+    assert feature("about_rest", ["***", "The mayor opened the bridge", "She said so"])[0] == 0
+
+
+def test_the_only_line_of_a_document_has_nothing_to_be_like() -> None:
+    assert feature("about_rest", ["Share this story"]) == [0]
 
 
 def test_lines_that_open_alike_are_counted_within_their_document() -> None:

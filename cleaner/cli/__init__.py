@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "clean": "Clean texts, HTML pages and JSON Lines; account for every removed line.",
     "explain": "Show each line of a document with its class, score and the features that decided it.",
     "train": "Fit a model to labelled documents and to pages with gold text.",
+    "train-vectors": "Fit vectors of words to a sentence encoder, for train --vectors.",
     "train-pages": "Fit a model of the lines of pages in HTML.",
     "models": "List the models; check one against its own manifest.",
 }

@@ -35,6 +35,10 @@ def train(
             "--suspects", help="Table (tabs; id and verdict) of pages whose gold is wrong; they are left out."
         ),
     ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option("--vectors", help="Vectors of words by `cleaner train-vectors`; else the shipped model's."),
+    ] = None,
     licences: Annotated[
         Path | None, typer.Option("--licences", help="Table (tabs; file name and licence) for the model card.")
     ] = None,
@@ -77,6 +81,7 @@ def train(
         documents=documents,
         document_labels=document_labels,
         suspects=suspects,
+        vectors=vectors,
         licences=licences,
         examples=examples,
         name=name,

@@ -10,19 +10,21 @@ import numpy.typing as npt
 
 from cleaner.features.chars import Characters, CharTables, encode_lines
 from cleaner.features.context import PLACE_NAMES, PROSE, STORY_NAMES, place_features, story_features
+from cleaner.features.meaning import MEANING_NAMES, WordVectors, meaning_features
 from cleaner.features.ngrams import Bag, PrefixHash, find_tokens, gram_bag
 from cleaner.features.shape import SHAPE_NAMES, FloatArray, shape_features
 from cleaner.types import Lines
 
-DENSE_NAMES: tuple[str, ...] = SHAPE_NAMES + PLACE_NAMES + STORY_NAMES
+DENSE_NAMES: tuple[str, ...] = SHAPE_NAMES + PLACE_NAMES + STORY_NAMES + MEANING_NAMES
 
 
 @dataclass(frozen=True)
 class FeatureTables:
-    """What features are computed with, and a model brings along: character tables, and how rare words are."""
+    """What features are computed with, and a model brings along: tables of characters and words."""
 
     chars: CharTables
     rarity: npt.NDArray[np.uint8]
+    vectors: WordVectors
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,14 @@ def line_features(lines: Lines, tables: FeatureTables) -> LineFeatures:
     title_tokens = find_tokens(title_characters, PrefixHash(title_characters.folds))
     shape = shape_features(characters, tokens)
     place = place_features(shape, lines.page_starts)
+    prose = place[:, PROSE] > 0
     story = story_features(
         tokens,
         title_tokens,
         spans.of(characters.starts, characters.ends),
-        place[:, PROSE] > 0,
+        prose,
         lines.page_starts,
         tables.rarity,
     )
-    return LineFeatures(characters, (shape, place, story))
+    meaning = meaning_features(tokens, title_tokens, prose, lines.page_starts, tables.vectors)
+    return LineFeatures(characters, (shape, place, story, meaning))

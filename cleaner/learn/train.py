@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cleaner.errors import UsageError
 from cleaner.features.chars import build_char_tables
 from cleaner.features.lines import FeatureTables, line_features
+from cleaner.features.meaning import WordVectors
 from cleaner.features.shape import FloatArray
 from cleaner.labels import BODY, TITLE
 from cleaner.learn.augment import (
@@ -116,9 +117,11 @@ def fit(
     pages: Sequence[LabelledDocument],
     plan: TrainingPlan | None = None,
     log: Log = lambda _: None,
+    vectors: WordVectors | None = None,
 ) -> Fitted:
     """A model fitted to labelled documents and pages, and its out-of-fold scores. The same input gives the same bits.
 
+    vectors: of words, fitted before (`cleaner.learn.vectors`); without them the model sees nothing of their meaning.
     Raises UsageError where there are too few documents or classes to learn from.
     """
     plan = plan or TrainingPlan()
@@ -127,7 +130,7 @@ def fit(
 
     # One thread: the order in which threads add up would change the last bits of the weights.
     with threadpool_limits(limits=plan.n_threads):
-        return _Trainer(labelled, pages, plan, log).run()
+        return _Trainer(labelled, pages, plan, log, vectors or WordVectors.none()).run()
 
 
 def _check_enough(labelled: Sequence[LabelledDocument], plan: TrainingPlan) -> None:
@@ -148,6 +151,7 @@ class _Trainer:
     pages: Sequence[LabelledDocument]
     plan: TrainingPlan
     log: Log
+    vectors: WordVectors
     started: float = field(default_factory=time.monotonic)
 
     def run(self) -> Fitted:
@@ -166,7 +170,7 @@ class _Trainer:
         self._note(f"{len(self.labelled)} labelled documents, {len(self.pages)} pages, {len(texts)} lines")
         self._guess_unknown_classes()
         articles = [text for document in self.sources[:4000] for text in document.lines]
-        self.tables = FeatureTables(chars, measure_rarity(articles, chars))
+        self.tables = FeatureTables(chars, measure_rarity(articles, chars), self.vectors)
 
         # Stage one without fold j, and without folds j and k, so that what stage two learns from and is measured on
         # was never scored by a model that saw it.

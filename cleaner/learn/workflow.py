@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cleaner.errors import InputError, UsageError
+from cleaner.features.chars import build_char_tables
 from cleaner.learn.corpus import BadRow, LabelledDocument, join_labels, read_labels, read_rows
 from cleaner.learn.package import DataFile, hash_file, write_model
 from cleaner.learn.pages import read_pages, read_suspects
 from cleaner.learn.train import Log, TrainingPlan, fit
-from cleaner.model.artefact import Model
+from cleaner.learn.vectors import choose_texts, fit_to_encoder, read_vectors, write_vectors
+from cleaner.model.artefact import DEFAULT_MODEL, Model, load_model
 
 _SHOWN_BAD_ROWS = 10
 _N_EXAMPLES = 4
@@ -26,6 +29,7 @@ def train_model(
     documents: Path | None = None,
     document_labels: Path | None = None,
     suspects: Path | None = None,
+    vectors: Path | None = None,
     licences: Path | None = None,
     examples: Path | None = None,
     name: str | None = None,
@@ -36,20 +40,74 @@ def train_model(
     labels, pages: files, or folders of ``*.jsonl`` and ``pages-*.jsonl.zst``. documents, document_labels: documents
     whose classes stand in a table of their own (`cleaner.learn.corpus.join_labels`). examples: labelled documents of
     one's own for the manifest; four are taken. Rows that cannot be used are told to ``log`` with their number, the
-    others are used. Raises InputError, UsageError (too little to learn from), OutputError.
+    others are used. vectors: of words (`cleaner.learn.vectors`); those of the shipped model without them. Raises
+    InputError, UsageError (too little to learn from), OutputError.
     """
     plan = plan or TrainingPlan()
+    data = read_training_data(labels, pages, split, documents, document_labels, suspects, licences, log)
+    word_vectors = read_vectors(vectors) if vectors else load_model(DEFAULT_MODEL).line_model.tables.vectors
+    fitted = fit(data.labelled, data.pages, plan, log, word_vectors)
+    model_name, version = name_and_version(output, name)
+    return write_model(
+        fitted,
+        output,
+        name=model_name,
+        version=version,
+        data_files=data.files,
+        examples=_spread(read_labels(examples)[0], _N_EXAMPLES) if examples else [],
+        plan=plan,
+    )
+
+
+def train_vectors(
+    labels: Sequence[Path],
+    pages: Sequence[Path],
+    output: Path,
+    *,
+    split: str = "train",
+    documents: Path | None = None,
+    document_labels: Path | None = None,
+    suspects: Path | None = None,
+    log: Log = lambda _: None,
+) -> None:
+    """Fits vectors of words to the lines that `train_model` would learn from, and writes them to an npz file.
+
+    Raises InputError, UsageError, OutputError, MissingExtraError.
+    """
+    data = read_training_data(labels, pages, split, documents, document_labels, suspects, None, log)
+    texts = choose_texts(data.labelled, data.pages)
+    write_vectors(fit_to_encoder(texts, build_char_tables(), log=log), output)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model is fitted to. files: what was read, for its card."""
+
+    labelled: list[LabelledDocument]
+    pages: list[LabelledDocument]
+    files: list[DataFile]
+
+
+def read_training_data(
+    labels: Sequence[Path],
+    pages: Sequence[Path],
+    split: str,
+    documents: Path | None,
+    document_labels: Path | None,
+    suspects: Path | None,
+    licences: Path | None,
+    log: Log,
+) -> TrainingData:
+    """The documents and pages of one split, as `train_model` takes them. Raises InputError, UsageError."""
     licence_of = read_table(licences) if licences else {}
     marked = read_suspects(suspects) if suspects else set()
-    files: list[DataFile] = []
+    data = TrainingData([], [], [])
 
-    def note_file(path: Path, documents: Sequence[LabelledDocument], bad: Sequence[BadRow], what: str) -> None:
-        n_lines = sum(len(document.lines) for document in documents)
+    def note_file(path: Path, found: Sequence[LabelledDocument], bad: Sequence[BadRow], what: str) -> None:
+        n_lines = sum(len(document.lines) for document in found)
         licence = licence_of.get(path.name, "not stated")
-        files.append(DataFile(path.name, hash_file(path), len(documents), n_lines, licence))
-        log(f"{path.name}: {len(documents)} {what}, {n_lines} lines" + (f", {len(bad)} not used" if bad else ""))
-
-    labelled: list[LabelledDocument] = []
+        data.files.append(DataFile(path.name, hash_file(path), len(found), n_lines, licence))
+        log(f"{path.name}: {len(found)} {what}, {n_lines} lines" + (f", {len(bad)} not used" if bad else ""))
 
     def note_labelled(path: Path, found: Sequence[LabelledDocument], bad: Sequence[BadRow]) -> None:
         for row in bad[:_SHOWN_BAD_ROWS]:
@@ -57,31 +115,20 @@ def train_model(
         if len(bad) > _SHOWN_BAD_ROWS:
             log(f"{path}: {len(bad) - _SHOWN_BAD_ROWS} more rows not used")
         chosen = [document for document in found if document.split == split]
-        labelled.extend(chosen)
+        data.labelled.extend(chosen)
         note_file(path, chosen, bad, "labelled documents")
 
     for path in expand_paths(labels, "*.jsonl"):
         note_labelled(path, *read_labels(path))
     if documents and document_labels:
         note_labelled(documents, *join_labels(documents, document_labels))
-    page_documents: list[LabelledDocument] = []
     for path in expand_paths(pages, "pages-*.jsonl.zst"):
         corpus = read_pages(path, {split}, marked)
-        page_documents += corpus.documents
+        data.pages.extend(corpus.documents)
         note_file(path, corpus.documents, corpus.skipped, "pages")
-    if not labelled:
+    if not data.labelled:
         raise UsageError(f"no usable labelled document of split {split!r} in {', '.join(map(str, labels))}")
-    fitted = fit(labelled, page_documents, plan, log)
-    model_name, version = name_and_version(output, name)
-    return write_model(
-        fitted,
-        output,
-        name=model_name,
-        version=version,
-        data_files=files,
-        examples=_spread(read_labels(examples)[0], _N_EXAMPLES) if examples else [],
-        plan=plan,
-    )
+    return data
 
 
 def _spread(documents: Sequence[LabelledDocument], n: int) -> list[LabelledDocument]:

@@ -18,6 +18,7 @@ from cleaner.features import FEATURE_VERSION
 from cleaner.features.chars import CharTables
 from cleaner.features.hints import Hints, compile_hints
 from cleaner.features.lines import FeatureTables
+from cleaner.features.meaning import WordVectors
 from cleaner.labels import KEPT, LABELS
 from cleaner.model.line_model import N_INPUTS, GramWeights, Layer, LineModel, Net
 from cleaner.types import Lines
@@ -242,6 +243,7 @@ def pack_weights(model: LineModel) -> dict[str, npt.NDArray[Any]]:
         "char_classes": model.tables.chars.classes,
         "char_folds": model.tables.chars.folds,
         "rarity": model.tables.rarity,
+        "word_vectors": model.tables.vectors.table,
         "gram_weights": model.grams.weights,
         "gram_scales": model.grams.scales,
         "gram_biases": model.grams.biases,
@@ -286,7 +288,11 @@ def unpack_weights(data: bytes, path: Path) -> LineModel:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return LineModel(
-                FeatureTables(CharTables(arrays["char_classes"], arrays["char_folds"]), arrays["rarity"]),
+                FeatureTables(
+                    CharTables(arrays["char_classes"], arrays["char_folds"]),
+                    arrays["rarity"],
+                    WordVectors(arrays["word_vectors"]),
+                ),
                 GramWeights(arrays["gram_weights"], arrays["gram_scales"], arrays["gram_biases"]),
                 arrays["centers"],
                 arrays["factors"],

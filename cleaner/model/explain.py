@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from cleaner.features.chars import encode_lines
 from cleaner.features.context import PLACE_NAMES, STORY_NAMES
-from cleaner.features.lines import line_features
+from cleaner.features.lines import DENSE_NAMES, line_features
+from cleaner.features.meaning import MEANING_NAMES
 from cleaner.features.ngrams import gram_bag
 from cleaner.features.shape import SHAPE_NAMES, FloatArray
 from cleaner.model.artefact import Model
@@ -105,7 +106,7 @@ def _log_odds(weights: npt.NDArray[np.int64], is_dropped: npt.NDArray[np.bool_])
 
 def _groups(model: LineModel, lines: Lines) -> list[Group]:
     features = line_features(lines, model.tables)
-    dense = dict(zip(SHAPE_NAMES + PLACE_NAMES + STORY_NAMES, features.dense.T, strict=True))
+    dense = dict(zip(DENSE_NAMES, features.dense.T, strict=True))
     words = [_telling_words(model, text) for text in lines.texts]
 
     def columns(names: Sequence[str]) -> list[int]:
@@ -120,6 +121,9 @@ def _groups(model: LineModel, lines: Lines) -> list[Group]:
         Group(columns(SHAPE_NAMES), lambda line: f"form: {_form(lines.texts[line])}"),
         Group(columns(PLACE_NAMES), lambda line: f"place: line {line + 1} of {lines.n_lines}"),
         Group(columns(story), lambda line: f"{share('story_words', line)} of its words stand elsewhere in the story"),
+        Group(
+            columns(MEANING_NAMES), lambda line: f"meaning: {share('about_prose', line)} like the story's paragraphs"
+        ),
         Group(columns(_TITLE_NAMES), lambda line: f"{share('like_title', line)} of its words stand in the title"),
         Group(columns(_REPEAT_NAMES), lambda line: "repeats: " + _repeats(dense, line)),
         Group(columns(["hint"]), lambda _: "your own words"),

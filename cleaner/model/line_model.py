@@ -49,6 +49,8 @@ CONTEXT_NAMES: tuple[str, ...] = (
     "story_words",
     "story_words_in_prose",
     "like_title",
+    "about_rest",
+    "about_prose",
     "same_line",
     "same_opening",
     "hint",
