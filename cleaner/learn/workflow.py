@@ -72,7 +72,7 @@ def train_vectors(
 ) -> None:
     """Fits vectors of words to the lines that `train_model` would learn from, and writes them to an npz file.
 
-    Raises InputError, UsageError, OutputError, MissingExtraError.
+    Raises InputError, UsageError, OutputError, and CleanerError where the encoder is not installed.
     """
     data = read_training_data(labels, pages, split, documents, document_labels, suspects, None, log)
     texts = choose_texts(data.labelled, data.pages)
