@@ -71,9 +71,9 @@ class Metadata:
     titles: headlines that the page declares (og:title, h1), best first. head_title: its <title>, which names the
     site too and so serves for comparison only.
     lang: as a tag of BCP 47. author: names, joined by ", ". date: of publication, in ISO 8601, as exact as known.
-    descriptions: summaries that the page declares, often its standfirst. article_body: the article's text where
-    JSON-LD holds it. site_name: of the site or publisher. says_article: whether the page declares to be an article or
-    to be something else; null where it declares neither.
+    descriptions: summaries that the page declares, often its standfirst. site_name: of the site or
+    publisher. says_article: whether the page declares to be an article or to be something else; null where it declares
+    neither.
     """
 
     titles: tuple[str, ...] = ()
@@ -82,7 +82,6 @@ class Metadata:
     author: str | None = None
     date: str | None = None
     descriptions: tuple[str, ...] = ()
-    article_body: str = ""
     site_name: str | None = None
     says_article: bool | None = None
 

@@ -69,27 +69,6 @@ def test_summaries_are_the_distinct_descriptions() -> None:
     assert known.descriptions == ("Council votes 7-2.", "The bridge is > 90 years old.")
 
 
-def test_the_longest_article_body_is_taken_without_its_tags() -> None:
-    known = metadata(
-        json_ld(
-            {"@type": "NewsArticle", "articleBody": "Short."},
-            {
-                "@type": "Article",
-                "articleBody": "&lt;p&gt;The <b>bridge</b> closes.&lt;/p&gt;<p>Ruiz &amp; Lund agree.</p>",
-            },
-            {
-                "@type": "Comment",
-                "articleBody": "A comment that is longer than the article itself could ever be, alas.",
-            },
-        )
-    )
-    assert [line for line in known.article_body.split("\n") if line] == ["The bridge closes.", "Ruiz & Lund agree."]
-
-
-def test_an_article_body_ends_after_200000_characters() -> None:
-    assert len(metadata(json_ld({"@type": "Article", "articleBody": "a" * 300_000})).article_body) == 200_000
-
-
 @pytest.mark.parametrize(
     "head",
     [

@@ -74,7 +74,6 @@ _MAX_AUTHORS = 20
 _MAX_ARTICLES = 20
 _MAX_CHARS = 500
 _MAX_DESCRIPTION_CHARS = 2_000
-_MAX_BODY_CHARS = 200_000
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,31});")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _BLOCK_TAG = re.compile(r"</?(?:p|div|br|h[1-6]|li|ul|ol|blockquote|section|tr|table|figure)\b[^<>]*>", re.IGNORECASE)
@@ -111,7 +110,6 @@ def read_metadata(document: Document, url: Any = None) -> Metadata:
         author=_read_author(document, head, set(map(fold_name, sites))),
         date=_read_date(document, head, url),
         descriptions=_read_descriptions(head),
-        article_body=_read_body(head),
         site_name=next(iter(sites), None),
         says_article=_says_article(head, url),
     )
@@ -140,12 +138,6 @@ def _read_descriptions(head: _Head) -> tuple[str, ...]:
     parts = (_strip_tags(value[: 4 * _MAX_DESCRIPTION_CHARS]) for value in found if isinstance(value, str))
     texts = (_squeeze(part, _MAX_DESCRIPTION_CHARS) for part in parts)
     return tuple(dict.fromkeys(text for text in texts if text))
-
-
-def _read_body(head: _Head) -> str:
-    """The longest text that JSON-LD gives for the article, without tags."""
-    bodies = [value for node in head.articles if isinstance(value := node.get("articleBody"), str)]
-    return _strip_tags(max(bodies, key=len, default="")[:_MAX_BODY_CHARS])
 
 
 def _strip_tags(text: str) -> str:
