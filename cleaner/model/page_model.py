@@ -41,8 +41,9 @@ ROLES = ("own", "around", "path", "inline")
 _LOGIT_STEPS, _MAX_LOGIT = 64, 8
 _WHOLE = 2.0**40
 _PROBABILITY = 1024  # probabilities are counted in so many parts
-# Lines of pages scored together: features of more no longer fit the processor's second cache.
-BLOCK_LINES = 2000
+# Lines of pages scored together. A block costs 2.6 ms whatever its size, in hundreds of small steps: blocks of 6,000
+# lines took 14 % less time than those of 2,000, larger ones no less than they.
+BLOCK_LINES = 6000
 _PATH_OFFSETS = (-3, -2, -1, 1, 2, 3)
 _GRAM_OFFSETS = (-2, -1, 1, 2)
 _N_SUBTREES = 4
