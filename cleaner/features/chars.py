@@ -147,17 +147,33 @@ def _class_of(character: str, point: int) -> int:
 class Characters:
     """The characters of many lines in one row, three borders before, between and after them.
 
-    folds, flags: uint32, shape (n_chars,). kind_counts: uint8, shape (n_lines, 15), characters of each class but PAD.
-    starts, ends: int64, shape (n_lines,), offsets of each line's characters. lengths: int64, shape (n_lines,), of the
-    whole line in code points, where the row holds only the head and tail of long ones.
+    folds, flags: uint32, shape (n_chars,). points: int64, likewise, where the tables look them up. starts, ends:
+    int64, shape (n_lines,), offsets of each line's characters. lengths: int64, shape (n_lines,), of the whole line in
+    code points, where the row holds only the head and tail of long ones.
     """
 
     folds: npt.NDArray[np.uint32]
     flags: npt.NDArray[np.uint32]
-    kind_counts: npt.NDArray[np.uint8]
+    points: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
     ends: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
+    tables: CharTables
+
+    @cached_property
+    def kind_counts(self) -> npt.NDArray[np.uint8]:
+        """Characters of each class but PAD; uint8, shape (n_lines, 15). Counted when asked for, which pages do not."""
+        # Borders count nothing, so a segment may run from one line's start to the next one's.
+        sums = sum_rows(self.tables.kind_rows, self.points, self.starts)
+        return sums.astype("<u8", copy=False).view(np.uint8)[:, :N_KINDS]
+
+    @property
+    def cjk_counts(self) -> npt.NDArray[np.int64]:
+        """Ideographs and kana of each line; int64, shape (n_lines,)."""
+        is_cjk = self.is_cjk
+        if not is_cjk.any():
+            return np.zeros(len(self.starts), dtype=np.int64)
+        return np.add.reduceat(is_cjk, self.starts, dtype=np.int64)
 
     def classes_at(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Classes of the characters at some offsets; int64."""
@@ -197,12 +213,7 @@ def encode_lines(texts: Sequence[str], tables: CharTables) -> Characters:
     shown = np.minimum(lengths, SHOWN_CHARS)
     ends = np.cumsum(shown + len(_BORDER))
     starts = ends - shown
-    kind_counts = np.zeros((n_lines, N_KINDS), dtype=np.uint8)
-    if n_lines:
-        # Borders count nothing, so a segment may run from one line's start to the next one's.
-        sums = sum_rows(tables.kind_rows, index, starts)
-        kind_counts = sums.astype("<u8", copy=False).view(np.uint8)[:, :N_KINDS]
-    return Characters(packed & np.uint32(0xFFFF), packed, kind_counts, starts, ends, lengths)
+    return Characters(packed & np.uint32(0xFFFF), packed, index, starts, ends, lengths, tables)
 
 
 _ANY_IDEOGRAPH = 0x4E00

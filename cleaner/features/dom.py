@@ -6,17 +6,16 @@ last bit whatever pages stand beside its own.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 
 import numpy as np
 import numpy.typing as npt
 
 from cleaner.extract.html import WalkedPage
-from cleaner.features.chars import CJK, Characters
+from cleaner.features.chars import Characters
 from cleaner.features.headline import HEADLINE_NAMES, PageTitles, headline_features
 from cleaner.features.shape import FloatArray, log_scale
 
@@ -145,7 +144,6 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
             for tag, attributes in zip(page.tags, page.attributes, strict=True)
         ]
     )
-    number = _TAG_NUMBERS.get
     depths = join([page.depths for page in pages], n_containers)
     parents = join([page.parents for page in pages], n_containers, container_starts)
     containers = join([page.containers for page in pages], n_lines, container_starts)
@@ -154,7 +152,7 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
     levels = tuple(order[start:end] for start, end in pairwise(borders[1:]))
     first_lines = join([page.first_lines for page in pages], n_containers, page_starts)
     end_lines = first_lines.copy()
-    np.maximum.at(end_lines, containers, np.arange(1, len(containers) + 1))
+    end_lines[containers] = np.arange(1, len(containers) + 1)  # of several values the last one stays
     for level in reversed(levels):
         np.maximum.at(end_lines, parents[level], end_lines[level])
     return Trees(
@@ -163,7 +161,11 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
         container_starts,
         parents,
         depths,
-        np.array([number(tag, -1) for page in pages for tag in page.tags], dtype=np.int64),
+        np.fromiter(
+            map(_TAG_NUMBERS.get, chain.from_iterable(page.tags for page in pages), repeat(-1)),
+            dtype=np.int64,
+            count=len(depths),
+        ),
         looks,
         look_names,
         first_lines,
@@ -200,8 +202,8 @@ def measure_masses(texts: Sequence[str], characters: Characters, trees: Trees) -
     """Sizes of the lines. Texts without spaces between words count by the character."""
     lengths = characters.lengths
     shown = characters.ends - characters.starts
-    is_cjk = 2 * characters.kind_counts[:, CJK - 1].astype(np.int64) > shown
-    blanks = np.fromiter((text.count(" ") for text in texts), dtype=np.int64, count=len(texts))
+    is_cjk = 2 * characters.cjk_counts > shown
+    blanks = np.fromiter(map(str.count, texts, repeat(" ")), dtype=np.int64, count=len(texts))
     words = np.where(is_cjk, lengths // 2, blanks) + 1
     factor = np.where(is_cjk, _CJK_MASS, 1)
     links = np.minimum(trees.link_chars, lengths)
@@ -391,22 +393,13 @@ def _group_columns(page: IntArray, page_prose: IntArray, masses: Masses, trees: 
 
 def _copy_columns(texts: Sequence[str], page_starts: IntArray) -> list[npt.NDArray[np.generic]]:
     """How often else a line stands in its page, and whether it is the first of several copies."""
-    copies: list[int] = []
-    firsts: list[bool] = []
-    borders = page_starts.tolist()
-    for start, end in pairwise(borders):
-        page = texts[start:end]
-        counts = Counter(page)
-        copies += map(counts.__getitem__, page)
-        first = [False] * len(page)
-        if len(counts) < len(page):
-            places: dict[str, int] = {}
-            for place, text in enumerate(page):
-                places.setdefault(text, place)
-            for text, place in places.items():
-                first[place] = counts[text] > 1
-        firsts += first
-    return [log_scale(np.array(copies, dtype=np.int64) - 1), np.array(firsts, dtype=np.bool_)]
+    firsts: list[int] = []  # for each line the first of its page that says the same
+    for start, end in pairwise(page_starts.tolist()):
+        places: dict[str, int] = {}
+        firsts += map(places.setdefault, texts[start:end], range(start, end))
+    first = np.array(firsts, dtype=np.int64)
+    copies = np.bincount(first)[first] if len(first) else first
+    return [log_scale(copies - 1), (copies > 1) & (first == np.arange(len(first)))]
 
 
 def _share(part: IntArray, whole: IntArray) -> FloatArray:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +38,7 @@ _MAX_CHARS = 700  # no headline and no standfirst is longer
 _SHOWN_CHARS = 240  # of a line that holds a key, which paragraphs of the story do most
 _MIN_DESCRIPTION = 40
 _MIN_HEAD_CHARS = 8
+Likeness = tuple[bool, float, bool, bool, float]
 _N_LIKENESSES = 5  # columns of HEADLINE_NAMES that a line has by its own words
 
 
@@ -85,45 +84,60 @@ def headline_features(
     mass: npt.NDArray[np.int64],
 ) -> FloatArray:
     """float32, shape (n_lines, len(HEADLINE_NAMES)); columns as named there."""
-    features = np.zeros((len(HEADLINE_NAMES), len(texts)), dtype=np.float32).T
+    n_lines = len(texts)
+    features = np.zeros((len(HEADLINE_NAMES), n_lines), dtype=np.float32).T
     borders = trees.page_starts.tolist()
-    in_h1 = trees.in_h1
-    for title, start, end in zip(titles, borders[:-1], borders[1:], strict=True):
-        page = features[start:end]
-        equal = _compare(texts[start:end], title, page)
-        headings = np.flatnonzero(in_h1[start:end])
-        first = equal[0] if equal else int(headings[0]) if len(headings) else -1
-        last = first
-        if len(equal) > 1:
-            prose = np.cumsum(np.where(is_prose[start:end], mass[start:end], 0))
-            middle = int(np.searchsorted(prose, prose[-1] / 2, side="right"))
-            above = [line for line in equal if line <= middle]
-            last = above[-1] if above else first
-        rows = np.arange(end - start)
-        for column, line in ((5, first), (9, last)):
-            if line < 0:
-                page[:, column + 1] = 0
-                continue
-            page[:, column] = 1
-            page[:, column + 1] = log_scale(np.maximum(line - rows, 0))
-            page[:, column + 2] = log_scale(np.maximum(rows - line, 0))
-            page[line, column + 3] = 1
+    first_headings = _first_in_pages(trees.in_h1, trees.page_starts)
+    compared: list[int] = []
+    likenesses: list[Likeness] = []
+    firsts: list[int] = []
+    lasts: list[int] = []
+    for title, start, end, heading in zip(titles, borders[:-1], borders[1:], first_headings, strict=True):
+        found = _compare(texts[start:end], title)
+        compared += [start + line for line in found]
+        likenesses += found.values()
+        equal = [start + line for line, (is_title, *_) in found.items() if is_title]
+        first = equal[0] if equal else heading
+        firsts.append(first)
+        lasts.append(first if len(equal) < 2 else _last_above(equal, np.where(is_prose, mass, 0)[start:end], start))
+    if compared:
+        features[compared, :_N_LIKENESSES] = likenesses
+    rows = np.arange(n_lines)
+    for column, headlines in ((5, firsts), (9, lasts)):
+        headline = np.repeat(np.array(headlines, dtype=np.int64), np.diff(trees.page_starts))
+        known = headline >= 0
+        features[:, column] = known
+        features[:, column + 1] = log_scale(np.maximum(headline - rows, 0))
+        features[:, column + 2] = log_scale(np.maximum(rows - headline, 0)) * known
+        features[[line for line in headlines if line >= 0], column + 3] = 1
     return features
 
 
-def _compare(texts: Sequence[str], title: PageTitles, features: FloatArray) -> list[int]:
-    """Fill in how the lines of one page resemble its titles; returns those that say one of them, in order."""
-    lines = [line for line in _lines_with(title.keys, texts) if len(texts[line]) <= _MAX_CHARS]
-    if not lines:
-        return []
-    folded = [_fold(texts[line][:_SHOWN_CHARS]) for line in lines]
-    features[lines, :_N_LIKENESSES] = [_likeness(text, title) for text in folded]
-    return [line for line, text in zip(lines, folded, strict=True) if text in title.titles]
+def _first_in_pages(marks: npt.NDArray[np.bool_], page_starts: npt.NDArray[np.int64]) -> list[int]:
+    """For each page the number of its first marked line, -1 where it has none."""
+    marked = np.append(np.flatnonzero(marks), len(marks))
+    first = marked[np.searchsorted(marked, page_starts[:-1])]
+    return np.where(first < page_starts[1:], first, -1).tolist()
 
 
-def _likeness(folded: str, title: PageTitles) -> tuple[float, float, float, float, float]:
+def _last_above(lines: Sequence[int], prose: npt.NDArray[np.int64], start: int) -> int:
+    """The last of some lines of a page above the middle of its prose, else the first of them."""
+    running = np.cumsum(prose)
+    middle = start + int(np.searchsorted(running, running[-1] / 2, side="right"))
+    return next((line for line in reversed(lines) if line <= middle), lines[0])
+
+
+def _compare(texts: Sequence[str], title: PageTitles) -> dict[int, Likeness]:
+    """How lines of one page resemble its titles, by line in their order; the others do not at all."""
+    found = {}
+    for line in _lines_with(title.keys, texts):
+        words = _WORD.findall(texts[line][:_SHOWN_CHARS].casefold())
+        found[line] = _likeness(" ".join(words), set(words), title)
+    return found
+
+
+def _likeness(folded: str, words: set[str], title: PageTitles) -> Likeness:
     """The first columns of HEADLINE_NAMES for a line of folded words."""
-    words = set(folded.split())
     in_head = len(folded) > _MIN_HEAD_CHARS and (
         title.head_title.startswith(folded) or title.head_title.endswith(folded)
     )
@@ -143,20 +157,21 @@ def _overlap(words: set[str], others: frozenset[str]) -> float:
 
 
 def _lines_with(keys: Sequence[str], texts: Sequence[str]) -> list[int]:
-    """The lines that hold one of the keys, whatever their case, in order."""
+    """The lines of no more than _MAX_CHARS that hold one of the keys, whatever their case, in order."""
     if not keys:
         return []
     # One search through the whole page for each key, as most lines hold none.
-    folded = [text.casefold() for text in texts]
-    page = "\n".join(folded)
-    borders = list(accumulate(len(text) + 1 for text in folded))
+    page = "\n".join([text.casefold() if len(text) <= _MAX_CHARS else "" for text in texts])
     found: set[int] = set()
     for key in keys:
+        line = counted = 0
         place = page.find(key)
         while place >= 0:
-            line = bisect_right(borders, place)
+            line += page.count("\n", counted, place)
             found.add(line)
-            place = page.find(key, borders[line])
+            counted = place
+            end = page.find("\n", place)
+            place = page.find(key, end) if end >= 0 else -1
     return sorted(found)
 
 
