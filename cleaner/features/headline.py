@@ -161,7 +161,7 @@ def _lines_with(keys: Sequence[str], texts: Sequence[str]) -> list[int]:
     if not keys:
         return []
     # One search through the whole page for each key, as most lines hold none.
-    page = "\n".join([text.casefold() if len(text) <= _MAX_CHARS else "" for text in texts])
+    page = "\n".join(texts).casefold()
     found: set[int] = set()
     for key in keys:
         line = counted = 0
@@ -172,7 +172,7 @@ def _lines_with(keys: Sequence[str], texts: Sequence[str]) -> list[int]:
             counted = place
             end = page.find("\n", place)
             place = page.find(key, end) if end >= 0 else -1
-    return sorted(found)
+    return sorted(line for line in found if len(texts[line]) <= _MAX_CHARS)
 
 
 def _same_opening(folded: str, description: str) -> bool:

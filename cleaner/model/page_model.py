@@ -29,7 +29,7 @@ from cleaner.model.line_model import (
     Net,
     exponentials,
     standardise,
-    sum_logits,
+    sum_logits_by_kind,
 )
 
 IntArray = npt.NDArray[np.int64]
@@ -132,7 +132,8 @@ class PageModel:
 
     def logits(self, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What both kinds of nets say of lines: float32, shape (n_lines, 13) each."""
-        return sum_logits(self.text_nets, inputs), sum_logits(self.class_nets, inputs)
+        text_logits, class_logits = sum_logits_by_kind((self.text_nets, self.class_nets), inputs)
+        return text_logits, class_logits
 
     def inputs(self, batch: PageBatch, evidence: npt.NDArray[np.int8] | None = None) -> FloatArray:
         """What the nets see of each line: float32 that hold integers, shape (n_lines, N_PAGE_INPUTS)."""
