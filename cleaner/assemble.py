@@ -47,8 +47,13 @@ def choose_headline(title_lines: Sequence[int], texts: Sequence[str], declared: 
     known = [words for words in map(normalise, declared) if words]
     if not known or len(title_lines) == 1:
         return title_lines[0]
+
+    def likeness(line: int) -> float:
+        words = normalise(texts[line])
+        return max(_word_overlap(words, title) for title in known)
+
     # max() keeps the first of equals, so a page whose head names another title still gets its first one.
-    return max(title_lines, key=lambda line: max(_word_overlap(normalise(texts[line]), title) for title in known))
+    return max(title_lines, key=likeness)
 
 
 def join_lines(numbers: Sequence[int], lines: PageLines) -> str:
