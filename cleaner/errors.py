@@ -26,6 +26,22 @@ REASONS: tuple[str, ...] = (
     "internal",  # cleaner itself failed; a defect worth reporting
 )
 
+SKIPS: tuple[str, ...] = (
+    "redirect",  # an answer that points elsewhere
+    "revisit",  # a page that had not changed since an earlier visit, and whose text is therefore not there
+    "status",  # an answer with another status than 2xx: not found, not modified, server error
+    "not_html",  # an answer that is neither a page nor plain text: picture, script, feed, PDF
+    "not_http",  # an answer to another question, such as for the address of a host
+    "warcinfo",  # records about the crawl
+    "request",
+    "metadata",
+    "resource",
+    "conversion",
+    "continuation",
+    "unknown",
+)
+"""Why a record of a web archive is counted as skipped instead of cleaned; nothing is wrong with it."""
+
 
 class CleanerError(Exception):
     """Base of everything that cleaner raises on purpose."""

@@ -302,6 +302,15 @@ class Rejected:
         }
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """A record of an archive that is no document to clean; reason is one of `cleaner.errors.SKIPS`. It is counted."""
+
+    reason: str
+    source: str | None = None
+    position: int | None = None
+
+
 Outcome = Article | Rejected
 
 

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
-from cleaner.errors import DocumentError, InputError
-from cleaner.extract.decode import decode
+from cleaner.batch.read import Columns, Document, ReadOptions, read_task
+from cleaner.batch.tasks import Task
 from cleaner.model.artefact import DEFAULT_PAGE_MODEL
 from cleaner.options import CleanOptions
-from cleaner.pipeline import Cleaner, page_from_record
-from cleaner.readers.jsonl import Block, parse_record
-from cleaner.readers.sources import Source
+from cleaner.pipeline import Cleaner
 from cleaner.record import article_record
-from cleaner.types import Article, Outcome, Page, Rejected
+from cleaner.types import Article, Outcome, Page, Rejected, Skipped
 from cleaner.writers.jsonl import record_line
 from cleaner.writers.text import article_text
-
-_Rendered = TypeVar("_Rendered")
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of the fields of a record in that hold what the cleaner reads."""
-
-    text: str = "text"
-    html: str = "html"
-    title: str = "title"
-    id: str = "id"
 
 
 @dataclass(frozen=True)
@@ -44,41 +29,19 @@ class Job:
 
     model: str
     options: CleanOptions
-    columns: Columns = Columns()
+    columns: Columns = field(default_factory=Columns)
     keep_input: bool = False
     as_texts: bool = False
     page_model: str = DEFAULT_PAGE_MODEL
 
+    @property
+    def read_options(self) -> ReadOptions:
+        return ReadOptions(self.columns, self.keep_input, self.max_bytes)
 
-@dataclass(frozen=True)
-class RecordsTask:
-    """A block of records. part: number of the shard that it goes to. n_bytes: what was read for it."""
-
-    path: str
-    name: str
-    part: int
-    block: Block
-    n_bytes: int = 0
-
-
-@dataclass(frozen=True)
-class FilesTask:
-    """Single texts and pages, read by the worker; bodies are given for those that came through a pipe."""
-
-    sources: Sequence[Source]
-    bodies: Sequence[bytes | None]
-    part: int | None
-    n_bytes: int = 0
-
-
-@dataclass(frozen=True)
-class FailedTask:
-    """An input, or the rest of one, that cannot be read."""
-
-    rejected: Rejected
-
-
-Task = RecordsTask | FilesTask | FailedTask
+    @property
+    def max_bytes(self) -> int:
+        """Size of the largest document that is read; no encoding spends more than four bytes on a character."""
+        return 4 * self.options.max_chars + 4
 
 
 @dataclass(frozen=True)
@@ -100,6 +63,7 @@ class Tally:
     n_surrogates: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
 
     @property
     def n_rejected(self) -> int:
@@ -112,8 +76,12 @@ class Tally:
         self.n_surrogates += other.n_surrogates
         self.verdicts += other.verdicts
         self.reasons += other.reasons
+        self.skipped += other.skipped
 
-    def count(self, outcome: Outcome) -> None:
+    def count(self, outcome: Outcome | Skipped) -> None:
+        if isinstance(outcome, Skipped):
+            self.skipped[outcome.reason] += 1
+            return
         self.n_documents += 1
         if isinstance(outcome, Rejected):
             self.reasons[outcome.reason] += 1
@@ -150,153 +118,47 @@ def load_cleaner(model: str, options: CleanOptions, page_model: str) -> Cleaner:
 
 def clean_task(job: Job, task: Task) -> Done:
     """The outcome of one task; the same bytes whichever process does it, in whatever order."""
-    if isinstance(task, FailedTask):
-        done = Done(None, rejected=[task.rejected])
-        done.tally.count(task.rejected)
-        return done
-    if isinstance(task, RecordsTask):
-        return _clean_records(job, task)
-    return _clean_files(job, task)
-
-
-def _clean_records(job: Job, task: RecordsTask) -> Done:
     done = Done(task.part, n_bytes=task.n_bytes)
-    exact: list[bool] = []
-    pages: list[Page | Rejected] = []
-    for position, line_number, line in task.block.records():
-        page, is_exact = _read_record(job, task, position, line_number, line, done.tally)
-        pages.append(page)
-        exact.append(is_exact)
+    documents = list(read_task(task, job.read_options))
     lines: list[bytes] = []
-    for outcome, page, is_exact in zip(_outcomes(job, pages), pages, exact, strict=True):
-        written = _write(outcome, page, done, partial(_record, job, is_exact=is_exact))
-        if written is not None:
-            lines.append(written)
+    for document, outcome in zip(documents, _outcomes(job, documents), strict=True):
+        done.tally.n_surrogates += document.n_surrogates
+        rendered = _render(job, document, outcome, done)
+        if isinstance(rendered, TextFile):
+            done.texts.append(rendered)
+        elif rendered is not None:
+            lines.append(rendered)
     done.records = b"".join(lines)
     return done
 
 
-def _read_record(
-    job: Job, task: RecordsTask, position: int, line_number: int, line: bytes | None, tally: Tally
-) -> tuple[Page | Rejected, bool]:
-    """The page of one line, and whether its record holds values that only exact JSON carries."""
-    columns = job.columns
-    default_id = f"{task.name}#{position}"
-    if line is None:
-        return Rejected(default_id, "too_large", f"line {line_number} is too long", task.path, position), False
-    try:
-        record = parse_record(line, (columns.text, columns.html))
-    except DocumentError as error:
-        message = f"line {line_number}: {error}"
-        return Rejected(default_id, error.reason, message, task.path, position), False
-    tally.n_surrogates += record.n_surrogates
-    page = page_from_record(
-        record.fields,
-        text_column=columns.text,
-        html_column=columns.html,
-        title_column=columns.title,
-        id_column=columns.id,
-        source=task.path,
-        position=position,
-    )
-    if page.id is None:
-        page = replace(page, id=default_id)
-    if job.keep_input and isinstance(page, Page):
-        page = replace(page, extra={**page.extra, **_given(record.fields, columns)})
-    return page, record.is_exact
-
-
-def _given(fields: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
-    given = {name: fields[name] for name in (columns.text, columns.html) if name in fields}
-    return {
-        name: _decoded(value, name == columns.html) if isinstance(value, bytes) else value
-        for name, value in given.items()
-    }
-
-
-def _decoded(body: bytes, is_html: bool) -> str:
-    try:
-        return decode(body, is_html=is_html)[0]
-    except DocumentError:
-        return body.decode("utf-8", "replace")
-
-
-def _clean_files(job: Job, task: FilesTask) -> Done:
-    done = Done(task.part, n_bytes=task.n_bytes)
-    names = {f"{source.name}#0": source.name for source in task.sources}
-    pages = [_read_file(job, source, body) for source, body in zip(task.sources, task.bodies, strict=True)]
-    lines: list[bytes] = []
-    for outcome, page in zip(_outcomes(job, pages), pages, strict=True):
-        if job.as_texts:
-            text = _write(outcome, page, done, partial(_text_file, job, names))
-            if text is not None:
-                done.texts.append(text)
-        else:
-            line = _write(outcome, page, done, partial(_record, job))
-            if line is not None:
-                lines.append(line)
-    done.records = b"".join(lines)
-    return done
-
-
-def _read_file(job: Job, source: Source, body: bytes | None) -> Page | Rejected:
-    page_id = f"{source.name}#0"
-    try:
-        body = read_body(source, job.options.max_chars) if body is None else body
-    except InputError as error:
-        return Rejected(page_id, "unreadable", str(error), source.path, 0)
-    except DocumentError as error:
-        return Rejected(page_id, error.reason, str(error), source.path, 0)
-    kind = "html" if source.kind == "html" else "text"
-    extra = {kind: _decoded(body, kind == "html")} if job.keep_input else {}
-    return Page(body, "html" if kind == "html" else "text", id=page_id, source=source.path, position=0, extra=extra)
-
-
-def read_body(source: Source, max_chars: int) -> bytes:
-    """All bytes of a single text or page. Raises DocumentError for more than a document can have, InputError."""
-    # No encoding that is read spends more than four bytes on a character.
-    limit_bytes = 4 * max_chars + 4
-    chunks: list[bytes] = []
-    n_bytes = 0
-    for chunk in source.chunks():
-        chunks.append(chunk)
-        n_bytes += len(chunk)
-        if n_bytes > limit_bytes:
-            raise DocumentError("too_large", f"more than {limit_bytes:,} bytes")
-    return b"".join(chunks)
-
-
-def _outcomes(job: Job, pages: Sequence[Page | Rejected]) -> Iterator[Outcome]:
-    """Articles or rejections of the pages, those that were rejected in reading at their place among them."""
+def _outcomes(job: Job, documents: Sequence[Document]) -> Iterator[Outcome | Skipped]:
+    """What became of each document, of those that were rejected or skipped in reading too, in their order."""
     cleaned = load_cleaner(job.model, job.options, job.page_model).clean_many(
-        page for page in pages if isinstance(page, Page)
+        document.page for document in documents if isinstance(document.page, Page)
     )
-    for page in pages:
-        yield page if isinstance(page, Rejected) else next(cleaned)
+    for document in documents:
+        yield next(cleaned) if isinstance(document.page, Page) else document.page
 
 
-def _write(
-    outcome: Outcome, page: Page | Rejected, done: Done, render: Callable[[Article], _Rendered]
-) -> _Rendered | None:
-    """What ``render`` makes of an article; None for a document that is rejected, at last because of the rendering."""
-    rendered: _Rendered | None = None
+def _render(job: Job, document: Document, outcome: Outcome | Skipped, done: Done) -> bytes | TextFile | None:
+    """What is written of an article; None for one that is skipped or rejected, at last because of the writing."""
+    rendered: bytes | TextFile | None = None
     if isinstance(outcome, Article):
         try:
-            rendered = render(outcome)
+            rendered = _rendered(job, document, outcome)
         except Exception as error:
             message = f"the record cannot be written: {type(error).__name__}: {error}"
-            outcome = Rejected(outcome.id, "internal", message, page.source, page.position)
+            outcome = Rejected(outcome.id, "internal", message, document.page.source, document.page.position)
     if isinstance(outcome, Rejected):
         done.rejected.append(outcome)
     done.tally.count(outcome)
     return rendered
 
 
-def _record(job: Job, article: Article, is_exact: bool = False) -> bytes:
-    return record_line(article_record(article, job.options), is_exact)
-
-
-def _text_file(job: Job, names: Mapping[str, str], article: Article) -> TextFile:
+def _rendered(job: Job, document: Document, article: Article) -> bytes | TextFile:
+    if not job.as_texts or document.name is None:
+        return record_line(article_record(article, job.options), document.is_exact)
     account = article_record(article, job.options)
     del account["text"]
-    return TextFile(names[article.id], article_text(article).encode(), record_line(account))
+    return TextFile(document.name, article_text(article).encode(), record_line(account))

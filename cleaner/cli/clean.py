@@ -171,8 +171,10 @@ def clean(
     allowed = parse_max_errors(max_errors)
 
     from cleaner.batch.outputs import Errors, choose_target, open_output, parse_out_kind
-    from cleaner.batch.run import choose_workers, count_parts, run
-    from cleaner.batch.work import Columns, Job, Tally, load_cleaner
+    from cleaner.batch.read import Columns
+    from cleaner.batch.run import choose_workers, run
+    from cleaner.batch.tasks import count_parts
+    from cleaner.batch.work import Job, Tally, load_cleaner
     from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL
     from cleaner.options import CleanOptions
     from cleaner.readers.kinds import parse_kind
@@ -210,7 +212,7 @@ def clean(
             log.say("input", path=source.path, kind=source.kind or "unreadable")
 
     account = Errors(errors, target.errors_path, sys.stderr.buffer)
-    output = open_output(target, sys.stdout.buffer, count_parts(job, found.sources))
+    output = open_output(target, sys.stdout.buffer, count_parts(found.sources, job.as_texts))
     tally = Tally()
     try:
         with _Bar(found, shown=not quiet and log_format == "text") as bar:

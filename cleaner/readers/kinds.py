@@ -10,6 +10,8 @@ from cleaner.errors import UsageError
 SourceKind = Literal["text", "html", "jsonl"]
 
 KINDS: tuple[SourceKind, ...] = ("text", "html", "jsonl")
+# What holds one document a file.
+SINGLE_KINDS: tuple[SourceKind, ...] = ("text", "html")
 HEAD_BYTES = 64 * 1024
 
 _SUFFIX_KINDS = {
