@@ -23,6 +23,9 @@ REASONS: tuple[str, ...] = (
     "undecodable",  # the bytes are not text in any encoding (binary)
     "too_large",  # the record passes the limit of size
     "extract_failed",  # the page's parser or extractor gave up
+    "timeout",  # cleaning it took longer than --timeout allows
+    "out_of_memory",  # cleaning it took more memory than --max-memory allows
+    "crashed",  # the worker process died on it, twice: a fault in a library, or the system's own limit of memory
     "internal",  # cleaner itself failed; a defect worth reporting
 )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import count, islice
 
+from cleaner.batch.findings import Findings
 from cleaner.batch.read import Columns, Document, ReadOptions, read_task
-from cleaner.batch.tasks import Task
+from cleaner.batch.tasks import Files, Task
 from cleaner.model.artefact import DEFAULT_PAGE_MODEL
 from cleaner.options import CleanOptions
 from cleaner.pipeline import Cleaner
@@ -25,6 +28,7 @@ class Job:
     keep_input: the record out carries the document as it came in.
     as_texts: single texts and pages come out as plain text beside their account, not as records.
     model, page_model: what judges texts, and pages in HTML.
+    sample: the share of the documents that is cleaned; None for all.
     """
 
     model: str
@@ -33,6 +37,7 @@ class Job:
     keep_input: bool = False
     as_texts: bool = False
     page_model: str = DEFAULT_PAGE_MODEL
+    sample: float | None = None
 
     @property
     def read_options(self) -> ReadOptions:
@@ -55,7 +60,7 @@ class TextFile:
 
 @dataclass
 class Tally:
-    """Counts of a run, added up over its tasks."""
+    """Counts of a run, added up over its tasks. n_left_out: documents that are not in the sample."""
 
     n_documents: int = 0
     n_lines_in: int = 0
@@ -64,6 +69,7 @@ class Tally:
     verdicts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    n_left_out: int = 0
 
     @property
     def n_rejected(self) -> int:
@@ -77,6 +83,7 @@ class Tally:
         self.verdicts += other.verdicts
         self.reasons += other.reasons
         self.skipped += other.skipped
+        self.n_left_out += other.n_left_out
 
     def count(self, outcome: Outcome | Skipped) -> None:
         if isinstance(outcome, Skipped):
@@ -101,6 +108,7 @@ class Done:
     texts: list[TextFile] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
+    findings: Findings = field(default_factory=Findings)
     n_bytes: int = 0
 
     @property
@@ -116,12 +124,38 @@ def load_cleaner(model: str, options: CleanOptions, page_model: str) -> Cleaner:
     return Cleaner(model, options, page_model=page_model)
 
 
-def clean_task(job: Job, task: Task) -> Done:
-    """The outcome of one task; the same bytes whichever process does it, in whatever order."""
+@dataclass(frozen=True)
+class Care:
+    """How a task is done that has killed a worker; the plain way where nothing is known against it.
+
+    Documents are known by their number in the task. skip: those that are rejected without a look, with reason and
+    message. one_by_one: each is cleaned alone, so that it is known which was at work. unread: not even this one can be
+    read, nor what lies behind it. limit: no more documents are taken than so many.
+    """
+
+    skip: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    one_by_one: bool = False
+    unread: int | None = None
+    limit: int | None = None
+
+
+Beat = Callable[[int], None]
+
+
+def _no_beat(_document: int) -> None:
+    pass
+
+
+def clean_task(job: Job, task: Task, care: Care | None = None, beat: Beat = _no_beat) -> Done:
+    """The outcome of one task; the same bytes whichever process does it, in whatever order.
+
+    ``beat`` hears the number of each document before it is touched.
+    """
+    care = care or Care()
     done = Done(task.part, n_bytes=task.n_bytes)
-    documents = list(read_task(task, job.read_options))
+    documents = _chosen(job, task, _watched(job, task, care, beat), done.tally)
     lines: list[bytes] = []
-    for document, outcome in zip(documents, _outcomes(job, documents), strict=True):
+    for document, outcome in _cleaned(job, islice(documents, care.limit), care.one_by_one):
         done.tally.n_surrogates += document.n_surrogates
         rendered = _render(job, document, outcome, done)
         if isinstance(rendered, TextFile):
@@ -129,16 +163,78 @@ def clean_task(job: Job, task: Task) -> Done:
         elif rendered is not None:
             lines.append(rendered)
     done.records = b"".join(lines)
+    done.findings.prune()
     return done
 
 
-def _outcomes(job: Job, documents: Sequence[Document]) -> Iterator[Outcome | Skipped]:
-    """What became of each document, of those that were rejected or skipped in reading too, in their order."""
-    cleaned = load_cleaner(job.model, job.options, job.page_model).clean_many(
-        document.page for document in documents if isinstance(document.page, Page)
-    )
+def _watched(job: Job, task: Task, care: Care, beat: Beat) -> Iterator[Document]:
+    """The documents, each announced before it is read, with those rejected that are known to do harm."""
+    content = task.content
+    if isinstance(content, Files):
+        bodies = [b"" if number in care.skip else body for number, body in enumerate(content.bodies)]
+        task = replace(task, content=replace(content, bodies=bodies))
+    waiting = read_task(task, job.read_options)
+    for number in count():
+        beat(number)
+        if number == care.unread:
+            reason, message = care.skip[number]
+            position = number + getattr(content, "first_record", 0)
+            told = f"{message}; what lies behind it in this block cannot be read"
+            yield Document(Rejected(f"{task.name}#{position}", reason, told, task.path, position))
+            return
+        try:
+            document = next(waiting)
+        except StopIteration:
+            return
+        page = document.page
+        if number in care.skip and isinstance(page, Page):
+            document = replace(document, page=Rejected(page.id, *care.skip[number], page.source, page.position))
+        yield document
+
+
+def _chosen(job: Job, task: Task, documents: Iterator[Document], tally: Tally) -> Iterator[Document]:
+    """The documents of the sample; the others are counted."""
     for document in documents:
-        yield next(cleaned) if isinstance(document.page, Page) else document.page
+        if job.sample is None or is_in_sample(f"{document.name or task.name}#{document.page.position}", job.sample):
+            yield document
+        else:
+            tally.n_left_out += 1
+
+
+def is_in_sample(name: str, share: float) -> bool:
+    """Whether a document belongs to a sample of that share: always the same ones, whatever else there is."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < share * 2**64
+
+
+def _cleaned(
+    job: Job, documents: Iterator[Document], one_by_one: bool
+) -> Iterator[tuple[Document, Outcome | Skipped]]:
+    """Each document with what became of it; those rejected or skipped in reading stay at their place among them."""
+    cleaner = load_cleaner(job.model, job.options, job.page_model)
+    read: deque[Document] = deque()
+    pages = _pages(documents, read)
+    if one_by_one:
+        outcomes = (outcome for page in pages for outcome in cleaner.clean_batch([page]))
+    else:
+        outcomes = cleaner.clean_many(pages)
+    for outcome in outcomes:
+        yield from _unread(read)
+        yield read.popleft(), outcome
+    yield from _unread(read)
+
+
+def _pages(documents: Iterator[Document], read: deque[Document]) -> Iterator[Page]:
+    for document in documents:
+        read.append(document)
+        if isinstance(document.page, Page):
+            yield document.page
+
+
+def _unread(read: deque[Document]) -> Iterator[tuple[Document, Rejected | Skipped]]:
+    """The documents at the front that are no pages, with what was known of them before."""
+    while read and not isinstance(page := read[0].page, Page):
+        yield read.popleft(), page
 
 
 def _render(job: Job, document: Document, outcome: Outcome | Skipped, done: Done) -> bytes | TextFile | None:
@@ -152,6 +248,8 @@ def _render(job: Job, document: Document, outcome: Outcome | Skipped, done: Done
             outcome = Rejected(outcome.id, "internal", message, document.page.source, document.page.position)
     if isinstance(outcome, Rejected):
         done.rejected.append(outcome)
+    elif isinstance(outcome, Article):
+        done.findings.count(outcome)
     done.tally.count(outcome)
     return rendered
 

@@ -1,0 +1,339 @@
+"""Workers that may die: what one of them was at is done again a document at a time, and the document that kills is told.
+
+Each worker is a loky executor of its own (the engine under joblib). An executor breaks as a whole when one of its
+processes dies, and does not say at which task; of one process it is known. Not concurrent.futures: its processes start
+by running the caller's main module again, or by fork, which copies locks that other threads hold.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+import time
+import warnings
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cleaner.batch.interrupt import interrupts_ignored
+from cleaner.batch.tasks import Task
+from cleaner.batch.work import Care, Done, Job, clean_task
+from cleaner.errors import CleanerError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+# A worker has one task under way and one waiting, so that it never waits for us to write.
+_QUEUED_TASKS = 2
+# Results that wait for one before them: with more, one slow document fills the memory.
+_WINDOW_TASKS = 4
+# How often the workers are looked after.
+_TICK_S = 0.1
+# A worker that dies so often without having begun a document has no document to blame.
+_MAX_BLAMELESS_DEATHS = 3
+_GIGABYTE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one document may take. The memory is that of the worker that is at it, all it holds included."""
+
+    timeout_s: float
+    max_memory_bytes: int
+
+
+def default_memory(n_workers: int) -> int:
+    """What a worker may take where nothing is asked: its share of four fifths of the machine, and a gigabyte at least."""
+    import psutil
+
+    return max(_GIGABYTE, int(psutil.virtual_memory().total * 0.8 / n_workers))
+
+
+class Beats:
+    """What a worker is at, in a few bytes of a file that both sides have mapped: it outlives the worker.
+
+    Four integers: the process, the number of its task, the document in it (-1 before the first), a count of changes.
+    """
+
+    _SIZE = 4 * 8
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        with open(path, "r+b") as file:
+            self._map = mmap.mmap(file.fileno(), self._SIZE)
+        self._cells = memoryview(self._map).cast("q")
+
+    @classmethod
+    def create(cls) -> Beats:
+        descriptor, path = tempfile.mkstemp(prefix="cleaner-", suffix=".beats")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(bytes(cls._SIZE))
+        return cls(path)
+
+    def begin(self, serial: int) -> None:
+        self._cells[0], self._cells[2], self._cells[1] = os.getpid(), -1, serial
+        self._cells[3] += 1
+
+    def at(self, document: int) -> None:
+        self._cells[2] = document
+        self._cells[3] += 1
+
+    def read(self) -> tuple[int, int, int, int]:
+        pid, serial, document, count = self._cells
+        return pid, serial, document, count
+
+    def remove(self) -> None:
+        self._cells.release()
+        self._map.close()
+        with suppress(OSError):
+            os.unlink(self.path)
+
+
+# Per process, as a worker belongs to one run and has one file.
+@lru_cache(maxsize=1)
+def _open_beats(path: str) -> Beats:
+    import faulthandler
+    import signal
+    import threading
+
+    # The account of a crash is ours to give; Ctrl-C is for the parent to judge; without a parent there is no work.
+    faulthandler.disable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    return Beats(path)
+
+
+def _leave_with(parent: int) -> None:
+    import psutil
+
+    with suppress(psutil.Error):
+        psutil.Process(parent).wait()
+    os._exit(1)
+
+
+def _work(path: str, serial: int, job: Job, task: Task, care: Care) -> Done:
+    beats = _open_beats(path)
+    beats.begin(serial)
+    return clean_task(job, task, care, beats.at)
+
+
+@dataclass
+class _Ticket:
+    """A task on its way: how it is to be done by now, and what came of it.
+
+    suspect: the document at which a worker died when each was done alone; a second death there convicts it, as the
+    first may have come from outside.
+    """
+
+    serial: int
+    task: Task
+    care: Care = Care()
+    suspect: int | None = None
+    n_blameless: int = 0
+    done: Done | None = None
+    error: BaseException | None = None
+
+    def blame(self, document: int, reason: str | None, message: str) -> None:
+        """Learns from the death of a worker. reason: why we ended it; None where it died by itself."""
+        if document < 0:
+            self.n_blameless += 1
+            if self.n_blameless >= _MAX_BLAMELESS_DEATHS:
+                raise CleanerError(f"worker processes die before they begin with a document: {message}")
+        elif not self.care.one_by_one:
+            self.care = replace(self.care, one_by_one=True)
+        elif document == self.care.unread:
+            raise CleanerError(f"workers die at a block without a document to blame: {message}")
+        elif document in self.care.skip:
+            self.care = replace(self.care, unread=document)
+        elif reason or document == self.suspect:
+            self.care = replace(self.care, skip={**self.care.skip, document: (reason or "crashed", message)})
+        else:
+            self.suspect = document
+
+
+@dataclass
+class _Worker:
+    """One process and the tasks that it has been given, the one under way first."""
+
+    beats: Beats = field(default_factory=Beats.create)
+    given: deque[tuple[_Ticket, Future[Done]]] = field(default_factory=deque)
+    executor: Any = None
+    last_beat: tuple[int, int, int, int] = (0, 0, 0, 0)
+    changed_s: float = 0.0
+    verdict: tuple[str, str] | None = None
+
+    def give(self, job: Job, ticket: _Ticket) -> None:
+        if self.executor is None:
+            from joblib.externals.loky.process_executor import ProcessPoolExecutor
+
+            # The module of joblib itself shows the same warning that we would.
+            self.executor = ProcessPoolExecutor(max_workers=1)
+        if not self.given:
+            self.changed_s = time.monotonic()
+        with interrupts_ignored(), warnings.catch_warnings():
+            # loky replaces a worker whose memory has grown by 300 MB, and warns of it where a task waits.
+            warnings.simplefilter("ignore", UserWarning)
+            future = self.executor.submit(_work, self.beats.path, ticket.serial, job, ticket.task, ticket.care)
+        self.given.append((ticket, future))
+
+    def watch(self, limits: Limits) -> None:
+        """Ends the process where the document that it is at passes a limit."""
+        beat, now_s = self.beats.read(), time.monotonic()
+        if not self.given or beat != self.last_beat:
+            self.last_beat, self.changed_s = beat, now_s
+        if not self.given or self.verdict or beat[1] != self.given[0][0].serial:
+            return
+        if beat[2] >= 0 and now_s - self.changed_s > limits.timeout_s:
+            self._end(beat[0], ("timeout", f"it took more than {limits.timeout_s:g} s (--timeout)"))
+        elif (rss := _memory_of(beat[0])) > limits.max_memory_bytes:
+            told = f"its worker held {rss >> 20:,} MB, more than {limits.max_memory_bytes >> 20:,} MB (--max-memory)"
+            self._end(beat[0], ("out_of_memory", told))
+
+    def _end(self, pid: int, verdict: tuple[str, str]) -> None:
+        import psutil
+
+        self.verdict = verdict
+        with suppress(psutil.Error):
+            psutil.Process(pid).kill()
+
+    def take(self) -> Iterator[_Ticket]:
+        """The tickets that are finished, as they were given, with what came of them."""
+        while self.given and self.given[0][1].done():
+            ticket, future = self.given[0]
+            error = future.exception()
+            if error is not None and _is_death(error):
+                return
+            self.given.popleft()
+            self.verdict = None
+            if error is None:
+                ticket.done = future.result()
+            else:
+                ticket.error = error
+            yield ticket
+
+    @property
+    def is_dead(self) -> bool:
+        return bool(self.given) and self.given[0][1].done() and _is_death(self.given[0][1].exception())
+
+    def replace(self, job: Job) -> None:
+        """A new process for what the dead one was given; the ticket that it was at learns from the death."""
+        _, serial, document, _ = self.beats.read()
+        tickets = [ticket for ticket, _ in self.given]
+        error = self.given[0][1].exception()
+        reason, message = self.verdict or (None, _words_of_death(error))
+        at_work = serial == tickets[0].serial
+        self.shut()
+        tickets[0].blame(document if at_work else -1, reason, message)
+        for ticket in tickets:
+            self.give(job, ticket)
+
+    def shut(self) -> None:
+        """Ends the process at once, whatever it is at."""
+        if self.executor is not None:
+            self.executor.shutdown(wait=True, kill_workers=True)
+        self.executor, self.verdict = None, None
+        self.given.clear()
+
+    def close(self) -> None:
+        self.shut()
+        self.beats.remove()
+
+
+def _memory_of(pid: int) -> int:
+    import psutil
+
+    with suppress(psutil.Error):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0
+
+
+def _is_death(error: BaseException | None) -> bool:
+    from concurrent.futures.process import BrokenProcessPool
+
+    return isinstance(error, BrokenProcessPool)
+
+
+def _words_of_death(error: BaseException | None) -> str:
+    """How the process ended, as loky knows it: ``SIGSEGV(-11)``, ``EXIT(3)``."""
+    _, _, codes = str(error).rpartition("are {")
+    ending = codes.partition("}")[0]
+    return f"the worker process died: {ending}" if ending else "the worker process died"
+
+
+def clean_in_pool(
+    job: Job, tasks: Iterator[Task | None], n_workers: int, limits: Limits, is_ordered: bool = True
+) -> Generator[Done, None, None]:
+    """What comes of the tasks, in their order unless that is freed; memory stays flat, whatever their number.
+
+    A document that takes too long or too much, or at which the worker process dies twice, is rejected as ``timeout``,
+    ``out_of_memory`` or ``crashed``; all others of its task are cleaned, to the same bytes as ever.
+    """
+    pool = _Pool(job, tasks, n_workers, limits, is_ordered)
+    try:
+        yield from pool.results()
+    finally:
+        for worker in pool.workers:
+            worker.close()
+
+
+class _Pool:
+    def __init__(
+        self, job: Job, tasks: Iterator[Task | None], n_workers: int, limits: Limits, is_ordered: bool
+    ) -> None:
+        self._job, self._tasks, self._limits, self._is_ordered = job, tasks, limits, is_ordered
+        self.workers = [_Worker() for _ in range(n_workers)]
+        self._line: deque[_Ticket] = deque()
+        self._n_tasks = 0
+        self._is_open = True
+
+    def results(self) -> Iterator[Done]:
+        while self._is_open or self._line:
+            self._hand_out()
+            self._wait()
+            for worker in self.workers:
+                for _ in worker.take():
+                    pass
+                if worker.is_dead:
+                    worker.replace(self._job)
+                worker.watch(self._limits)
+            yield from self._ready()
+
+    def _hand_out(self) -> None:
+        """Gives tasks to the workers that have the least of them, until none wants more or none is there."""
+        while self._is_open and len(self._line) < _WINDOW_TASKS * len(self.workers):
+            worker = min(self.workers, key=lambda worker: len(worker.given))
+            if len(worker.given) >= _QUEUED_TASKS:
+                return
+            try:
+                task = next(self._tasks)
+            except StopIteration:
+                self._is_open = False
+                return
+            if task is None:
+                return
+            self._n_tasks += 1
+            ticket = _Ticket(self._n_tasks, task)
+            self._line.append(ticket)
+            worker.give(self._job, ticket)
+
+    def _wait(self) -> None:
+        from concurrent.futures import FIRST_COMPLETED, wait
+
+        under_way = [worker.given[0][1] for worker in self.workers if worker.given]
+        if under_way:
+            wait(under_way, timeout=_TICK_S, return_when=FIRST_COMPLETED)
+
+    def _ready(self) -> Iterator[Done]:
+        if not self._is_ordered:
+            self._line = deque(sorted(self._line, key=lambda ticket: ticket.done is None and ticket.error is None))
+        while self._line and (self._line[0].done is not None or self._line[0].error is not None):
+            ticket = self._line.popleft()
+            if ticket.error is not None:
+                raise ticket.error
+            assert ticket.done is not None
+            yield ticket.done
