@@ -365,9 +365,10 @@ def test_a_document_that_is_rejected_does_not_keep_the_text_of_an_earlier_run(tm
     story.write_text(ARTICLE)
     assert [clean(story, "-o", place).code for place in (out, folder)] == [0, 0]
     story.write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)) * 4)
-    assert [clean(story, "-o", place).code for place in (out, folder)] == [3, 3]
+    assert (clean(story, "-o", out).code, clean(story, "-o", folder, "--restart").code) == (3, 3)
     assert not out.exists()
     assert not (folder / "_removed.jsonl").exists()
+    assert not (folder / "story.txt.txt").exists()
 
 
 def test_the_message_about_a_damaged_file_names_the_file(tmp_path: Path) -> None:

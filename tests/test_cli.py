@@ -51,7 +51,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def listing(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """The files of a folder, but for those that tell of the run."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if not name.startswith("_run/"))
 
 
 def test_the_version_is_told() -> None:

@@ -93,7 +93,7 @@ def test_a_document_that_ends_its_worker_is_rejected_and_the_rest_of_its_block_c
     harm: Callable[[], None], limits: Limits, reason: str, told: str
 ) -> None:
     task = block(good(0), Trap("trap.txt", "trap.txt", "text", harm=harm), good(1))
-    (done,) = clean_in_pool(JOB, iter([task]), 1, limits)
+    ((_, done),) = clean_in_pool(JOB, iter([task]), 1, limits)
     assert ids(done) == ["0.txt#0", "1.txt#0"]
     assert [(rejected.id, rejected.reason) for rejected in done.rejected] == [("trap.txt#0", reason)]
     assert told in done.rejected[0].message
@@ -105,14 +105,14 @@ def test_a_document_that_is_at_hand_when_a_worker_is_killed_from_outside_is_clea
     fuse = tmp_path / "fuse"
     fuse.touch()
     task = block(good(0), Trap("trap.txt", "trap.txt", "text", fuse=str(fuse)))
-    (done,) = clean_in_pool(JOB, iter([task]), 1, LIMITS)
+    ((_, done),) = clean_in_pool(JOB, iter([task]), 1, LIMITS)
     assert (ids(done), done.rejected) == (["0.txt#0", "trap.txt#0"], [])
 
 
 @pytest.mark.slow
 def test_the_bytes_of_a_block_with_a_deadly_document_are_those_of_the_others_alone() -> None:
     others = [good(number) for number in range(3)]
-    (done,) = clean_in_pool(JOB, iter([block(*others, Trap("t", "t", "text"))]), 1, LIMITS)
+    ((_, done),) = clean_in_pool(JOB, iter([block(*others, Trap("t", "t", "text"))]), 1, LIMITS)
     assert done.records == clean_task(JOB, block(*others)).records
 
 
@@ -121,9 +121,9 @@ def test_results_come_in_the_order_of_the_tasks_though_one_of_them_takes_long(tm
     (tmp_path / "fuse").touch()
     slow = Trap("slow.txt", "slow.txt", "text", harm=hang_for_a_second, fuse=str(tmp_path / "fuse"))
     tasks = [block(slow), *(block(good(number)) for number in range(8))]
-    in_order = [ids(done) for done in clean_in_pool(JOB, iter(tasks), 2, LIMITS)]
+    in_order = [ids(done) for _, done in clean_in_pool(JOB, iter(tasks), 2, LIMITS)]
     (tmp_path / "fuse").touch()
-    freed = [ids(done) for done in clean_in_pool(JOB, iter(tasks), 2, LIMITS, is_ordered=False)]
+    freed = [ids(done) for _, done in clean_in_pool(JOB, iter(tasks), 2, LIMITS, is_ordered=False)]
     assert in_order == [["slow.txt#0"], *([f"{number}.txt#0"] for number in range(8))]
     assert sorted(freed) == sorted(in_order)
     assert freed[0] != ["slow.txt#0"]
@@ -154,5 +154,9 @@ def test_no_worker_outlives_a_run_that_is_left_early() -> None:
     results = clean_in_pool(JOB, (block(good(number)) for number in range(100)), 2, LIMITS)
     next(results)
     results.close()
-    alive = [child for child in psutil.Process().children(recursive=True) if "resource_tracker" not in "".join(child.cmdline())]
+    alive = [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "resource_tracker" not in "".join(child.cmdline())
+    ]
     assert not alive

@@ -41,6 +41,13 @@ class PipeClosedError(Exception):
 class Output(Protocol):
     """Takes what the tasks brought, in order."""
 
+    @property
+    def n_open(self) -> int:
+        """How many of the last writes stand, with others before them or not, in a file that is not at its place yet."""
+
+    def take_finished(self) -> list[Path]:
+        """Files of records that came to their place since the last call."""
+
     def write(self, done: Done) -> None: ...
     def finish(self) -> None:
         """Makes everything visible: the run is complete."""
@@ -143,7 +150,16 @@ def open_output(target: Target, stdout: BinaryIO, n_parts: int) -> Output:
     return _Stream(stdout)
 
 
-class _Stream:
+class _Unrecorded:
+    """An output that cannot be continued."""
+
+    n_open = 0
+
+    def take_finished(self) -> list[Path]:
+        return []
+
+
+class _Stream(_Unrecorded):
     """Standard output, in bytes: UTF-8 and bare newlines whatever the console is set to."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -153,7 +169,7 @@ class _Stream:
         try:
             self._stream.write(done.records)
             for text in done.texts:
-                self._stream.write(text.text)
+                self._stream.write(text.text or b"")
             self._stream.flush()
         except OSError as error:
             if _is_closed_pipe(error):
@@ -175,7 +191,7 @@ def _is_closed_pipe(error: OSError) -> bool:
     return error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
-class _File:
+class _File(_Unrecorded):
     """One file of records, or of the text of one document; where that was rejected, there is no file."""
 
     def __init__(self, path: Path, holds_text: bool) -> None:
@@ -185,7 +201,7 @@ class _File:
     def write(self, done: Done) -> None:
         self._file.write(done.records)
         for text in done.texts:
-            self._file.write(text.text)
+            self._file.write(text.text or b"")
             self._is_due = True
 
     def finish(self) -> None:
@@ -213,6 +229,8 @@ class _Folder:
         self._accounts: WholeFile | None = None
         self._shard: WholeFile | None = None
         self._shard_part: int | None = None
+        self.n_open = 0
+        self._finished: list[Path] = []
         try:
             path.mkdir(parents=True, exist_ok=True)
             (path / "_SUCCESS").unlink(missing_ok=True)
@@ -223,14 +241,20 @@ class _Folder:
 
     def write(self, done: Done) -> None:
         for text in done.texts:
-            file = WholeFile(self._make_parent(self._path / f"{text.name}{self._ending}"))
-            file.write(text.text)
-            file.finish()
+            if text.text is not None:
+                file = WholeFile(self._make_parent(self._path / f"{text.name}{self._ending}"))
+                file.write(text.text)
+                file.finish()
             if self._accounts is None:
                 self._accounts = WholeFile(self._path / "_removed.jsonl")
             self._accounts.write(text.account)
         if done.part is not None:
             self._open_shard(done.part).write(done.records)
+        self.n_open += self._shard is not None
+
+    def take_finished(self) -> list[Path]:
+        finished, self._finished = self._finished, []
+        return finished
 
     def _make_parent(self, path: Path) -> Path:
         try:
@@ -241,8 +265,8 @@ class _Folder:
 
     def _open_shard(self, part: int) -> WholeFile:
         if self._shard is None or self._shard_part != part:
-            if self._shard is not None:
-                self._shard.finish()
+            self._close(self._shard)
+            self.n_open = 0
             self._shard, self._shard_part = WholeFile(self._path / f"part-{part:05d}.jsonl"), part
         return self._shard
 
@@ -251,13 +275,16 @@ class _Folder:
         if self._accounts is None:
             # Of an earlier run, as `_SUCCESS` was.
             (self._path / "_removed.jsonl").unlink(missing_ok=True)
-        marker = WholeFile(self._path / "_SUCCESS")
-        marker.finish()
+        self._close(WholeFile(self._path / "_SUCCESS"))
 
     def keep(self) -> None:
         for file in (self._shard, self._accounts):
-            if file is not None:
-                file.finish()
+            self._close(file)
+
+    def _close(self, file: WholeFile | None) -> None:
+        if file is not None:
+            file.finish()
+            self._finished.append(file.path)
 
     def discard(self) -> None:
         for file in (self._shard, self._accounts):

@@ -1,4 +1,4 @@
-"""Workers that may die: what one of them was at is done again a document at a time, and the document that kills is told.
+"""Workers that may die: the block of a dead one is done again a document at a time, and the deadly one is told.
 
 Each worker is a loky executor of its own (the engine under joblib). An executor breaks as a whole when one of its
 processes dies, and does not say at which task; of one process it is known. Not concurrent.futures: its processes start
@@ -7,6 +7,7 @@ by running the caller's main module again, or by fork, which copies locks that o
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import tempfile
@@ -17,7 +18,6 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cleaner.batch.interrupt import interrupts_ignored
@@ -43,12 +43,12 @@ _GIGABYTE = 1 << 30
 class Limits:
     """What one document may take. The memory is that of the worker that is at it, all it holds included."""
 
-    timeout_s: float
-    max_memory_bytes: int
+    timeout_s: float = math.inf
+    max_memory_bytes: float = math.inf
 
 
 def default_memory(n_workers: int) -> int:
-    """What a worker may take where nothing is asked: its share of four fifths of the machine, and a gigabyte at least."""
+    """What a worker may take where nothing is asked: its share of 4/5 of the machine, a gigabyte at least."""
     import psutil
 
     return max(_GIGABYTE, int(psutil.virtual_memory().total * 0.8 / n_workers))
@@ -132,7 +132,7 @@ class _Ticket:
 
     serial: int
     task: Task
-    care: Care = Care()
+    care: Care
     suspect: int | None = None
     n_blameless: int = 0
     done: Done | None = None
@@ -191,7 +191,8 @@ class _Worker:
         if beat[2] >= 0 and now_s - self.changed_s > limits.timeout_s:
             self._end(beat[0], ("timeout", f"it took more than {limits.timeout_s:g} s (--timeout)"))
         elif (rss := _memory_of(beat[0])) > limits.max_memory_bytes:
-            told = f"its worker held {rss >> 20:,} MB, more than {limits.max_memory_bytes >> 20:,} MB (--max-memory)"
+            limit = int(limits.max_memory_bytes) >> 20
+            told = f"its worker held {rss >> 20:,} MB, more than {limit:,} MB (--max-memory)"
             self._end(beat[0], ("out_of_memory", told))
 
     def _end(self, pid: int, verdict: tuple[str, str]) -> None:
@@ -266,14 +267,20 @@ def _words_of_death(error: BaseException | None) -> str:
 
 
 def clean_in_pool(
-    job: Job, tasks: Iterator[Task | None], n_workers: int, limits: Limits, is_ordered: bool = True
-) -> Generator[Done, None, None]:
-    """What comes of the tasks, in their order unless that is freed; memory stays flat, whatever their number.
+    job: Job,
+    tasks: Iterator[Task | None],
+    n_workers: int,
+    limits: Limits,
+    *,
+    is_ordered: bool = True,
+    care: Care | None = None,
+) -> Generator[tuple[Task, Done], None, None]:
+    """The tasks with what came of them, in their order unless that is freed; memory stays flat, whatever their number.
 
     A document that takes too long or too much, or at which the worker process dies twice, is rejected as ``timeout``,
     ``out_of_memory`` or ``crashed``; all others of its task are cleaned, to the same bytes as ever.
     """
-    pool = _Pool(job, tasks, n_workers, limits, is_ordered)
+    pool = _Pool(job, tasks, limits, is_ordered, care or Care(), [_Worker() for _ in range(n_workers)])
     try:
         yield from pool.results()
     finally:
@@ -281,45 +288,47 @@ def clean_in_pool(
             worker.close()
 
 
+@dataclass
 class _Pool:
-    def __init__(
-        self, job: Job, tasks: Iterator[Task | None], n_workers: int, limits: Limits, is_ordered: bool
-    ) -> None:
-        self._job, self._tasks, self._limits, self._is_ordered = job, tasks, limits, is_ordered
-        self.workers = [_Worker() for _ in range(n_workers)]
-        self._line: deque[_Ticket] = deque()
-        self._n_tasks = 0
-        self._is_open = True
+    job: Job
+    tasks: Iterator[Task | None]
+    limits: Limits
+    is_ordered: bool
+    care: Care
+    workers: list[_Worker]
+    line: deque[_Ticket] = field(default_factory=deque)
+    n_tasks: int = 0
+    is_open: bool = True
 
-    def results(self) -> Iterator[Done]:
-        while self._is_open or self._line:
+    def results(self) -> Iterator[tuple[Task, Done]]:
+        while self.is_open or self.line:
             self._hand_out()
             self._wait()
             for worker in self.workers:
                 for _ in worker.take():
                     pass
                 if worker.is_dead:
-                    worker.replace(self._job)
-                worker.watch(self._limits)
+                    worker.replace(self.job)
+                worker.watch(self.limits)
             yield from self._ready()
 
     def _hand_out(self) -> None:
         """Gives tasks to the workers that have the least of them, until none wants more or none is there."""
-        while self._is_open and len(self._line) < _WINDOW_TASKS * len(self.workers):
+        while self.is_open and len(self.line) < _WINDOW_TASKS * len(self.workers):
             worker = min(self.workers, key=lambda worker: len(worker.given))
             if len(worker.given) >= _QUEUED_TASKS:
                 return
             try:
-                task = next(self._tasks)
+                task = next(self.tasks)
             except StopIteration:
-                self._is_open = False
+                self.is_open = False
                 return
             if task is None:
                 return
-            self._n_tasks += 1
-            ticket = _Ticket(self._n_tasks, task)
-            self._line.append(ticket)
-            worker.give(self._job, ticket)
+            self.n_tasks += 1
+            ticket = _Ticket(self.n_tasks, task, self.care)
+            self.line.append(ticket)
+            worker.give(self.job, ticket)
 
     def _wait(self) -> None:
         from concurrent.futures import FIRST_COMPLETED, wait
@@ -328,12 +337,12 @@ class _Pool:
         if under_way:
             wait(under_way, timeout=_TICK_S, return_when=FIRST_COMPLETED)
 
-    def _ready(self) -> Iterator[Done]:
-        if not self._is_ordered:
-            self._line = deque(sorted(self._line, key=lambda ticket: ticket.done is None and ticket.error is None))
-        while self._line and (self._line[0].done is not None or self._line[0].error is not None):
-            ticket = self._line.popleft()
+    def _ready(self) -> Iterator[tuple[Task, Done]]:
+        if not self.is_ordered:
+            self.line = deque(sorted(self.line, key=lambda ticket: ticket.done is None and ticket.error is None))
+        while self.line and (self.line[0].done is not None or self.line[0].error is not None):
+            ticket = self.line.popleft()
             if ticket.error is not None:
                 raise ticket.error
             assert ticket.done is not None
-            yield ticket.done
+            yield ticket.task, ticket.done

@@ -7,7 +7,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import count, islice
+from itertools import count
+from typing import Any
 
 from cleaner.batch.findings import Findings
 from cleaner.batch.read import Columns, Document, ReadOptions, read_task
@@ -51,10 +52,10 @@ class Job:
 
 @dataclass(frozen=True)
 class TextFile:
-    """One article as plain text, and the line that accounts for it."""
+    """One article as plain text, and the line that accounts for it. text: None where its file is written already."""
 
     name: str
-    text: bytes
+    text: bytes | None
     account: bytes
 
 
@@ -84,6 +85,14 @@ class Tally:
         self.reasons += other.reasons
         self.skipped += other.skipped
         self.n_left_out += other.n_left_out
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Tally:
+        counters = {name: Counter(value[name]) for name in ("verdicts", "reasons", "skipped")}
+        return cls(**{**value, **counters})
 
     def count(self, outcome: Outcome | Skipped) -> None:
         if isinstance(outcome, Skipped):
@@ -155,7 +164,7 @@ def clean_task(job: Job, task: Task, care: Care | None = None, beat: Beat = _no_
     done = Done(task.part, n_bytes=task.n_bytes)
     documents = _chosen(job, task, _watched(job, task, care, beat), done.tally)
     lines: list[bytes] = []
-    for document, outcome in _cleaned(job, islice(documents, care.limit), care.one_by_one):
+    for document, outcome in _cleaned(job, _first(documents, care.limit), care.one_by_one):
         done.tally.n_surrogates += document.n_surrogates
         rendered = _render(job, document, outcome, done)
         if isinstance(rendered, TextFile):
@@ -201,19 +210,29 @@ def _chosen(job: Job, task: Task, documents: Iterator[Document], tally: Tally) -
             tally.n_left_out += 1
 
 
+def _first(documents: Iterator[Document], limit: int | None) -> Iterator[Document]:
+    """So many documents, with the skipped records before and between them."""
+    n_taken = 0
+    while limit is None or n_taken < limit:
+        document = next(documents, None)
+        if document is None:
+            return
+        n_taken += not isinstance(document.page, Skipped)
+        yield document
+
+
 def is_in_sample(name: str, share: float) -> bool:
     """Whether a document belongs to a sample of that share: always the same ones, whatever else there is."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") < share * 2**64
 
 
-def _cleaned(
-    job: Job, documents: Iterator[Document], one_by_one: bool
-) -> Iterator[tuple[Document, Outcome | Skipped]]:
+def _cleaned(job: Job, documents: Iterator[Document], one_by_one: bool) -> Iterator[tuple[Document, Outcome | Skipped]]:
     """Each document with what became of it; those rejected or skipped in reading stay at their place among them."""
     cleaner = load_cleaner(job.model, job.options, job.page_model)
     read: deque[Document] = deque()
     pages = _pages(documents, read)
+    outcomes: Iterator[Outcome]
     if one_by_one:
         outcomes = (outcome for page in pages for outcome in cleaner.clean_batch([page]))
     else:

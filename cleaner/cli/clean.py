@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,18 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cleaner.cli import EXIT_INTERRUPTED
+from cleaner.cli.amounts import parse_max_errors, parse_share, parse_size
 from cleaner.cli.phrases import read_phrases
+from cleaner.cli.progress import Log, Progress
 from cleaner.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from cleaner.batch.folder import FolderRun
     from cleaner.batch.outputs import Target
-    from cleaner.batch.work import Done, Tally
+    from cleaner.batch.run import Plan
+    from cleaner.batch.work import Job
     from cleaner.readers.sources import Found
 
 EXIT_REJECTED = 3
-
-# Shorter runs are over before a bar helps anyone, and rich takes a while to import.
-_BAR_BYTES = 4 << 20
+# A page takes a few thousandths of a second, the longest text that is read some twenty seconds.
+DEFAULT_TIMEOUT_S = 120.0
 
 
 def _read_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -130,6 +131,27 @@ def clean(
             min=1, metavar="N", help="Processes; absent: 1 for one input, else the cores.", show_default=False
         ),
     ] = None,
+    unordered: Annotated[
+        bool, typer.Option("--unordered", help="Documents come out as they are finished; no slow one holds others up.")
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="SECONDS", help="For one document; absent: 120.", show_default=False),
+    ] = None,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Of a worker, such as 2G; absent: its share of the machine's."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only the first N documents.")] = None,
+    sample: Annotated[
+        str | None, typer.Option(metavar="P%", help="Only a share of the documents, always the same ones.")
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Forget what the output folder holds of an earlier run; begin anew.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be read and written, and do nothing.")] = (
+        False
+    ),
     errors: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="Where rejected documents go; absent: beside -o, or standard error."),
@@ -172,9 +194,9 @@ def clean(
 
     from cleaner.batch.outputs import Errors, choose_target, open_output, parse_out_kind
     from cleaner.batch.read import Columns
-    from cleaner.batch.run import choose_workers, run
+    from cleaner.batch.run import Account, run
     from cleaner.batch.tasks import count_parts
-    from cleaner.batch.work import Job, Tally, load_cleaner
+    from cleaner.batch.work import Job, load_cleaner
     from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL
     from cleaner.options import CleanOptions
     from cleaner.readers.kinds import parse_kind
@@ -201,42 +223,103 @@ def clean(
         options = replace(options, markdown=True)
     _refuse_overwriting(found, target, errors)
     columns = Columns(text_column, html_column, title_column, id_column)
-    job = Job(model or DEFAULT_MODEL, options, columns, keep_input, target.as_texts, page_model or DEFAULT_PAGE_MODEL)
-    n_workers = choose_workers(found.sources, workers)
+    job = Job(
+        model or DEFAULT_MODEL,
+        options,
+        columns,
+        keep_input,
+        target.as_texts,
+        page_model or DEFAULT_PAGE_MODEL,
+        None if sample is None else parse_share(sample, "--sample"),
+    )
+    memory = None if max_memory is None else parse_size(max_memory, "--max-memory")
+    plan = _plan(found, workers, timeout, memory, not unordered, limit)
     # A model that cannot be loaded should be known before anything is written, and not from a worker.
     model_name = load_cleaner(job.model, job.options, job.page_model).model_name
-    log = _Log(log_format, quiet, started_s)
-    if verbose:
-        log.say("start", model=model_name, options_hash=options.hash(), inputs=len(found.sources), workers=n_workers)
-        for source in found.sources[:100]:
-            log.say("input", path=source.path, kind=source.kind or "unreadable")
+    log = Log(log_format, quiet, started_s)
+    if verbose or dry_run:
+        _tell_plan(log, found, target, plan, model_name, options.hash(), len(found.sources) if dry_run else 100)
+    if dry_run:
+        return
+    if restart and target.place != "folder":
+        raise UsageError("--restart is for a run into a folder; name it with -o OUT/")
 
-    account = Errors(errors, target.errors_path, sys.stderr.buffer)
-    output = open_output(target, sys.stdout.buffer, count_parts(found.sources, job.as_texts))
-    tally = Tally()
+    account = Account()
+    named_limits = {"timeout": timeout, "max_memory": memory, "unordered": unordered}
+    recorded = _open_run(found, target, job, plan, named_limits, restart)
+    place = target.errors_path
     try:
-        with _Bar(found, shown=not quiet and log_format == "text") as bar:
-            run(job, found.sources, output, account, tally, n_workers=n_workers, on_done=bar.advance)
+        with recorded or nullcontext(), Progress(found.sources, log, shown=not quiet) as progress:
+            tally = recorded.finished_tally if recorded else None
+            if tally is not None:
+                account.tally = tally
+                log.note(f"{target.path} holds this run, finished; --restart cleans again", "finished", out=target.path)
+            else:
+                rejections = Errors(errors, target.errors_path, sys.stderr.buffer)
+                place = rejections.place
+                output = open_output(target, sys.stdout.buffer, count_parts(found.sources, job.as_texts))
+                if recorded:
+                    from cleaner.web.run_page import render_run
+
+                    recorded.clean(job, output, rejections, account, plan, progress.advance, render_run)
+                else:
+                    run(job, found.sources, output, rejections, account, plan=plan, on_done=progress.advance)
     except KeyboardInterrupt:
-        log.summary("interrupted", tally, target, account.place)
+        log.summary("interrupted", account.tally, target, place)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     finally:
         _let_go_of_stdout()
-    log.summary("summary", tally, target, account.place)
-    if not allowed(tally):
+    log.summary("summary", account.tally, target, place)
+    if not allowed(account.tally):
         raise typer.Exit(EXIT_REJECTED)
 
 
-def parse_max_errors(value: str) -> Callable[[Tally], bool]:
-    """Whether a run stayed within ``--max-errors``: a number of documents, or a share of them with % behind."""
-    match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)\s*%", value.strip())
-    if match is None:
-        raise UsageError(f"--max-errors {value}: a number such as 10, or a share such as 0.5%")
-    if match[1]:
-        most = int(match[1])
-        return lambda tally: tally.n_rejected <= most
-    share = float(match[2]) / 100
-    return lambda tally: tally.n_rejected <= share * tally.n_documents
+def _plan(
+    found: Found, workers: int | None, timeout: float | None, memory: int | None, is_ordered: bool, limit: int | None
+) -> Plan:
+    """How the run is done: small inputs and pipes in this process, unless workers or a limit are asked for."""
+    from cleaner.batch.run import Plan, choose_workers, is_worth_a_worker
+
+    n_workers = choose_workers(found.sources, workers)
+    if not is_ordered and limit is not None:
+        raise UsageError("--limit takes the first documents, so it needs their order; leave --unordered out")
+    is_asked = timeout is not None or memory is not None or n_workers > 1
+    if not is_asked and not is_worth_a_worker(found.sources):
+        return Plan(n_workers, None, is_ordered, limit)
+    from cleaner.batch.pool import Limits, default_memory
+
+    return Plan(n_workers, Limits(timeout or DEFAULT_TIMEOUT_S, memory or default_memory(n_workers)), is_ordered, limit)
+
+
+def _open_run(
+    found: Found, target: Target, job: Job, plan: Plan, named_limits: dict[str, Any], restart: bool
+) -> FolderRun | None:
+    if target.place != "folder" or target.path is None:
+        return None
+    from cleaner.batch.folder import open_run
+    from cleaner.batch.report import run_facts
+
+    ending = ".md" if target.is_markdown else ".txt"
+    to = ending if target.as_texts else "jsonl"
+    facts = run_facts(job, plan, {"to": to, **named_limits})
+    return open_run(Path(target.path), found.sources, facts, restart=restart, text_ending=ending)
+
+
+def _tell_plan(
+    log: Log, found: Found, target: Target, plan: Plan, model: str, options_hash: str, n_inputs: int
+) -> None:
+    n_bytes = sum(source.size_bytes for source in found.sources)
+    log.say(
+        "start",
+        model=model,
+        options_hash=options_hash,
+        inputs=len(found.sources),
+        bytes=n_bytes,
+        workers=plan.n_workers,
+        out=target.path or "-",
+    )
+    for source in found.sources[:n_inputs]:
+        log.say("input", path=source.path, kind=source.kind or "unreadable", bytes=source.size_bytes)
 
 
 def _read_list(path: str | None) -> list[str]:
@@ -275,99 +358,3 @@ def _let_go_of_stdout() -> None:
         sys.stdout.flush()
     except (OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _tell(line: str) -> None:
-    # Nobody may be listening any more (2>&1 | head), which changes nothing about the run.
-    with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
-
-
-class _Log:
-    """Words for people, or a line of JSON an event for machines, on standard error."""
-
-    def __init__(self, log_format: str, is_quiet: bool, started_s: float) -> None:
-        self._is_json = log_format == "json"
-        self._is_quiet = is_quiet
-        self._started_s = started_s
-
-    def say(self, event: str, **facts: Any) -> None:
-        if self._is_json:
-            import json
-
-            _tell(json.dumps({"event": event, **facts}, ensure_ascii=False))
-        else:
-            _tell(f"cleaner: {event} " + " ".join(f"{name}={value}" for name, value in facts.items()))
-
-    def summary(self, event: str, tally: Tally, target: Target, errors_place: str | None) -> None:
-        if self._is_quiet:
-            return
-        seconds = time.monotonic() - self._started_s
-        if self._is_json:
-            self.say(
-                event,
-                documents=tally.n_documents,
-                verdicts=dict(tally.verdicts),
-                rejected=dict(tally.reasons),
-                lines_in=tally.n_lines_in,
-                lines_out=tally.n_lines_out,
-                surrogates_replaced=tally.n_surrogates,
-                seconds=round(seconds, 3),
-                out=target.path,
-                errors=errors_place if tally.n_rejected else None,
-            )
-            return
-        prefix = "" if event == "summary" else f"{event}, what was finished is kept: "
-        _tell(f"cleaner: {prefix}{summarise(tally, errors_place)}, {seconds:.1f} s")
-
-
-def summarise(tally: Tally, errors_place: str | None) -> str:
-    """The counts of a run in one sentence."""
-    n_cleaned = sum(tally.verdicts.values())
-    parts = [f"{n_cleaned:,} document{'' if n_cleaned == 1 else 's'} cleaned"]
-    others = [f"{n:,} {verdict}" for verdict, n in sorted(tally.verdicts.items()) if verdict != "article"]
-    if others:
-        parts[0] += f" ({', '.join(others)})"
-    parts.append(f"{tally.n_lines_out:,} of {tally.n_lines_in:,} lines kept")
-    if tally.n_surrogates:
-        parts.append(f"{tally.n_surrogates:,} lone surrogate{'' if tally.n_surrogates == 1 else 's'} replaced")
-    if tally.n_rejected:
-        reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(tally.reasons.items()))
-        parts.append(f"{tally.n_rejected:,} rejected ({reasons}; see {errors_place or 'above'})")
-    return ", ".join(parts)
-
-
-class _Bar:
-    """Progress on a terminal, for runs that last; nothing anywhere else."""
-
-    def __init__(self, found: Found, shown: bool) -> None:
-        self._n_bytes = sum(source.size_bytes for source in found.sources)
-        self._is_shown = shown and sys.stderr.isatty() and self._n_bytes >= _BAR_BYTES
-        self._progress: Any = None
-        self._n_documents = 0
-
-    def __enter__(self) -> _Bar:
-        if self._is_shown:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self._progress = Progress(
-                TextColumn("cleaning"),
-                BarColumn(),
-                TextColumn("{task.fields[documents]:,} documents"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._progress.start()
-            self._task = self._progress.add_task("", total=self._n_bytes, documents=0)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-
-    def advance(self, done: Done) -> None:
-        if self._progress is not None:
-            self._n_documents += done.tally.n_documents
-            self._progress.update(self._task, advance=done.n_bytes, documents=self._n_documents)

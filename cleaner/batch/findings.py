@@ -1,0 +1,132 @@
+"""What a run found, in memory that does not grow with it: lines by class, sites, the lines removed most often."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cleaner.labels import LABELS
+from cleaner.types import Article
+
+# Of a run so many lines and sites are kept, of a block fewer; the account of a block travels and is stored.
+RUN_NAMES = 4096
+BLOCK_NAMES = 512
+# Lines that begin alike for so long are the same line to a reader of the report.
+_LINE_CHARS = 160
+N_QUALITY_BINS = 10
+
+_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#@]*@)?([^/?#:]+)", re.IGNORECASE)
+
+
+@dataclass
+class TopCounts:
+    """How often each name was met, exact until there are more than twice ``most``; then the rarer half is dropped.
+
+    A count is never too high, and too low by at most ``missed``: by the largest count dropped each time, about the
+    number of names met over ``most``. After Misra and Gries, "Finding repeated elements", 1982, pruned in batches.
+    The same names in the same order give the same counts.
+    """
+
+    most: int
+    missed: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, name: str, n: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + n
+        if len(self.counts) > 2 * self.most:
+            self.prune()
+
+    def prune(self) -> None:
+        """Drops all but the ``most`` frequent; of equals those that come first by name stay."""
+        if len(self.counts) <= self.most:
+            return
+        ranked = self.ranked()
+        self.missed += ranked[self.most][1]
+        self.counts = dict(ranked[: self.most])
+
+    def ranked(self) -> list[tuple[str, int]]:
+        return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+
+    def merge(self, other: TopCounts) -> None:
+        self.missed += other.missed
+        for name, n in other.counts.items():
+            self.add(name, n)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"missed": self.missed, "counts": self.counts}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], most: int) -> TopCounts:
+        return cls(most, value["missed"], dict(value["counts"]))
+
+
+_COUNTERS = ("lines", "removed", "qualities")
+_TOPS = ("site_documents", "site_lines", "site_removed", "removed_lines")
+
+
+@dataclass
+class Findings:
+    """Counts of articles. most: how many sites and lines are kept.
+
+    lines, removed: by class, all lines and those taken out. qualities: articles by tenth of quality, as "0" to "9".
+    site_documents, site_lines, site_removed: by site. removed_lines: by class, a tab and the line.
+    """
+
+    most: int = BLOCK_NAMES
+    lines: Counter[str] = field(default_factory=Counter)
+    removed: Counter[str] = field(default_factory=Counter)
+    qualities: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.site_documents = TopCounts(self.most)
+        self.site_lines = TopCounts(self.most)
+        self.site_removed = TopCounts(self.most)
+        self.removed_lines = TopCounts(self.most)
+
+    def count(self, article: Article) -> None:
+        site = site_of(article.url)
+        self.site_documents.add(site)
+        self.site_lines.add(site, article.lines_in)
+        self.site_removed.add(site, len(article.removed))
+        self.qualities[str(min(N_QUALITY_BINS - 1, int(article.quality * N_QUALITY_BINS)))] += 1
+        if article.judged is not None:
+            self.lines.update(LABELS[label] for label in article.judged.labels)
+        for line in article.removed:
+            self.removed[line.label] += 1
+            self.removed_lines.add(f"{line.label}\t{line.text[:_LINE_CHARS]}")
+
+    def merge(self, other: Findings) -> None:
+        for name in _COUNTERS:
+            getattr(self, name).update(getattr(other, name))
+        for name in _TOPS:
+            getattr(self, name).merge(getattr(other, name))
+
+    def prune(self) -> None:
+        """Brings every table down to its size, before it travels."""
+        for name in _TOPS:
+            getattr(self, name).prune()
+
+    def to_json(self) -> dict[str, Any]:
+        counters = {name: dict(getattr(self, name)) for name in _COUNTERS}
+        return {**counters, **{name: getattr(self, name).to_json() for name in _TOPS}}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], most: int = BLOCK_NAMES) -> Findings:
+        findings = cls(most, *(Counter(value[name]) for name in _COUNTERS))
+        for name in _TOPS:
+            setattr(findings, name, TopCounts.from_json(value[name], most))
+        return findings
+
+
+def site_of(url: Any) -> str:
+    """The registered domain of an address, as the public suffix list has it; the host where it has none; else ""."""
+    match = _HOST.match(url.strip()) if isinstance(url, str) else None
+    if match is None:
+        return ""
+    from tld import get_fld
+
+    host = match[1].lower()
+    return get_fld(f"https://{host}", fail_silently=True) or host
