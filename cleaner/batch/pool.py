@@ -73,6 +73,8 @@ class Beats:
         descriptor, path = tempfile.mkstemp(prefix="cleaner-", suffix=".beats")
         with os.fdopen(descriptor, "wb") as file:
             file.write(bytes(cls._SIZE))
+        # Removes it where we are killed before we can.
+        _resource_tracker().register(path, "file")
         return cls(path)
 
     def begin(self, serial: int) -> None:
@@ -92,20 +94,32 @@ class Beats:
         self._map.close()
         with suppress(OSError):
             os.unlink(self.path)
+        _resource_tracker().unregister(self.path, "file")
+
+
+def _resource_tracker() -> Any:
+    from joblib.externals.loky.backend import resource_tracker
+
+    return resource_tracker
 
 
 # Per process, as a worker belongs to one run and has one file.
 @lru_cache(maxsize=1)
 def _open_beats(path: str) -> Beats:
     import faulthandler
+
+    # The account of a crash is ours to give.
+    faulthandler.disable()
+    return Beats(path)
+
+
+def _begin_worker(parent: int) -> None:
     import signal
     import threading
 
-    # The account of a crash is ours to give; Ctrl-C is for the parent to judge; without a parent there is no work.
-    faulthandler.disable()
+    # Ctrl-C is for the parent to judge, and without a parent there is no work.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
-    return Beats(path)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
 
 
 def _leave_with(parent: int) -> None:
@@ -171,8 +185,7 @@ class _Worker:
         if self.executor is None:
             from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
-            # The module of joblib itself shows the same warning that we would.
-            self.executor = ProcessPoolExecutor(max_workers=1)
+            self.executor = ProcessPoolExecutor(max_workers=1, initializer=_begin_worker, initargs=(os.getpid(),))
         if not self.given:
             self.changed_s = time.monotonic()
         with interrupts_ignored(), warnings.catch_warnings():
