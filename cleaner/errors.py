@@ -18,10 +18,14 @@ from __future__ import annotations
 REASONS: tuple[str, ...] = (
     "unreadable",  # the file cannot be opened, breaks off (damaged packing), or is of a kind that is not read
     "invalid_json",  # the record is not JSON, or not an object
+    "invalid_csv",  # the row has more or fewer cells than the head, or is broken
+    "invalid_warc",  # the record of a web archive is damaged, cut short, or has a header that says nonsense
+    "bad_digest",  # the record's content is not what its digest says
+    "invalid_http",  # the answer in a web archive cannot be unpacked: broken chunks or compression
     "no_text",  # the record has neither text nor html
     "bad_type",  # text or html is something other than a string, or the document is no document at all
     "undecodable",  # the bytes are not text in any encoding (binary)
-    "too_large",  # the record passes the limit of size
+    "too_large",  # the record passes the limit of size, packed or unpacked
     "extract_failed",  # the page's parser or extractor gave up
     "timeout",  # cleaning it took longer than --timeout allows
     "out_of_memory",  # cleaning it took more memory than --max-memory allows

@@ -250,7 +250,7 @@ def test_arguments_that_lead_to_no_file_are_an_error_and_no_empty_success(
 
 def test_of_several_files_one_that_cannot_be_read_is_rejected(inputs: Path) -> None:
     (inputs / "cut.txt.gz").write_bytes(b"\x1f\x8b\x08\x00\x00\x00")
-    (inputs / "table.csv").write_text("id,text\n")
+    (inputs / "table.csv").write_text("id,words\n1,The bridge reopened.\n")
     assert outcome(clean(inputs)) == (
         3,
         ["good.txt#0"],

@@ -242,7 +242,7 @@ def test_inputs_can_be_listed_in_a_file(story: Path, stories: Path, tmp_path: Pa
         ([], "no input given"),
         (["-", "-"], "only once"),
         (["-", "--wrong"], "--wrong"),
-        (["-", "--from", "csv"], "text, html, jsonl"),
+        (["-", "--from", "docx"], "text, html, jsonl"),
         (["-", "--to", "parquet"], "jsonl, text"),
         (["-", "-o", "out.pdf"], ".jsonl, .txt or .md"),
         (["-", "-o", ""], "-o names nothing"),

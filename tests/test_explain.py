@@ -368,7 +368,7 @@ def test_the_page_goes_to_standard_output_for_a_dash(run: Callable[..., tuple[in
     [
         ("a.jsonl", "{oops\n", [], 3, "invalid_json"),
         ("a.jsonl", '{"text": "One."}\n', ["--record", "3"], 1, "no record 3"),
-        ("a.txt", "One.", ["--record", "0"], 2, "--record chooses among JSON Lines"),
+        ("a.txt", "One.", ["--record", "0"], 2, "--record chooses among records"),
         ("a.txt", "One.", ["--from", "papyrus"], 2, "papyrus"),
         ("a.txt", "One.", ["--drop-like", "missing.txt"], 1, "missing.txt"),
     ],
@@ -437,7 +437,7 @@ def test_a_folder_of_pages_is_not_one_document(tmp_path: Path) -> None:
 def test_a_record_number_for_a_plain_text_is_wrong_usage(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("The council voted.")
-    with pytest.raises(UsageError, match="--record chooses among JSON Lines"):
+    with pytest.raises(UsageError, match="--record chooses among records"):
         read_one_page(str(path), None, 0)
 
 

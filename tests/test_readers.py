@@ -47,6 +47,21 @@ from cleaner.readers.streams import as_utf8, decompressed, read_ahead
         ("-", b"{the bridge} reopened\n", "text"),
         ("-", b'{"text": broken\n{"text": "b"}\n{"text": "c"}\n', "jsonl"),
         ("-", b'{the bridge} reopened\n\n{"text": "b"} is what it said.\n\nIt was shut.\n', "text"),
+        ("stories.csv", b"no head at all", "csv"),
+        ("stories.TSV.gz", b"", "csv"),
+        ("-", b"id,text\r\n1,The bridge reopened.\r\n", "csv"),
+        ("-", b"In a text, a comma, and html; no head", "text"),
+        ("stories.parquet", b"", "parquet"),
+        ("-", b"PAR1\x15\x00", "parquet"),
+        ("crawl.warc.gz", b"", "warc"),
+        ("crawl", b"WARC/1.0\r\nWARC-Type: warcinfo\r\n", "warc"),
+        ("crawl.warc.wet.gz", b"", "wet"),
+        ("crawl.warc", b"WARC/1.0\r\nWARC-Type: conversion\r\n", "wet"),
+        ("pages.tgz", b"", "tar"),
+        ("pages.tar.zst", b"", "tar"),
+        ("-", b"pages/".ljust(257, b"\0") + b"ustar", "tar"),
+        ("pages.zip", b"PK\x03\x04", "zip"),
+        ("story.docx", b"PK\x03\x04", "text"),
         ("story", b'{\n  "text": "a",\n  "tags": [\n    {"id": 1}\n  ]\n}\n', "text"),
     ],
 )
@@ -57,16 +72,12 @@ def test_name_and_content_tell_what_an_input_is(name: str, head: bytes, kind: st
 @pytest.mark.parametrize(
     ("name", "head", "told"),
     [
-        ("stories.csv", b"id,text\n", "csv"),
-        ("crawl.warc.gz", b"", "warc"),
-        ("-", b"WARC/1.0\r\nWARC-Type: conversion\r\n", "wet"),
-        ("-", b"PAR1\x15\x00", "parquet"),
         ("stories.json", b'[{"text": "a"}]', "JSON Lines"),
         ("stories.json", b'{\n  "text": "a"\n}\n', "JSON Lines"),
         ("-", b'[{"text": "a"}]\n', "JSON Lines"),
     ],
 )
-def test_a_kind_that_is_not_read_is_wrong_usage_that_names_it(name: str, head: bytes, told: str) -> None:
+def test_json_that_is_no_json_lines_is_wrong_usage_that_says_so(name: str, head: bytes, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         tell_kind(name, head)
 

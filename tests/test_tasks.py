@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import write_records
 
-from cleaner.batch.read import ReadOptions, read_task
-from cleaner.batch.tasks import Task, cut_tasks, read_again
+from cleaner.batch.read import read_task
+from cleaner.batch.tasks import Reading, Task, cut_tasks, read_again
 from cleaner.readers.sources import Source, find_sources
 
 
@@ -24,7 +24,7 @@ def sources(tmp_path: Path) -> list[Source]:
 
 
 def cut(sources: list[Source]) -> list[Task]:
-    return [task for task in cut_tasks(sources) if task is not None]
+    return [task for task in cut_tasks(sources, Reading()) if task is not None]
 
 
 def test_a_task_is_named_by_its_source_and_by_its_block(sources: list[Source]) -> None:
@@ -40,16 +40,16 @@ def test_the_same_inputs_are_cut_into_the_same_tasks(sources: list[Source]) -> N
 
 def test_a_task_can_be_read_again_by_its_key(sources: list[Source]) -> None:
     for task in cut(sources):
-        assert read_again(sources, task.key) == task
+        assert read_again(sources, task.key, Reading()) == task
     with pytest.raises(KeyError):
-        read_again(sources, (1, 2))
+        read_again(sources, (1, 2), Reading())
 
 
 def test_sources_that_are_not_wanted_are_left_out_and_the_others_keep_their_keys(sources: list[Source]) -> None:
-    assert [task.key for task in cut_tasks(sources, skip={0, 1}) if task] == [(2, 0)]
+    assert [task.key for task in cut_tasks(sources, Reading(), skip={0, 1}) if task] == [(2, 0)]
 
 
 def test_a_task_that_was_sent_to_a_worker_holds_the_same_documents(sources: list[Source]) -> None:
     for task in cut(sources):
         sent = pickle.loads(pickle.dumps(task))
-        assert list(read_task(sent, ReadOptions())) == list(read_task(task, ReadOptions()))
+        assert list(read_task(sent, Reading())) == list(read_task(task, Reading()))

@@ -6,33 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cleaner.batch.tasks import Failed, Files, Task, read_body
+from cleaner.batch.tasks import Columns, Failed, Files, Reading, Task, read_body
 from cleaner.errors import DocumentError, InputError
 from cleaner.extract.decode import decode
 from cleaner.readers import jsonl
+from cleaner.readers.csv import CsvBlock
+from cleaner.readers.packs import PackBlock
+from cleaner.readers.parquet import ParquetBlock
 from cleaner.readers.sources import Source
+from cleaner.readers.warc import WarcBlock
+from cleaner.readers.warc_pages import Place, page_from_warc
 from cleaner.record import page_from_record
-from cleaner.types import Page, Rejected, Skipped
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of the fields of a record in that hold what the cleaner reads."""
-
-    text: str = "text"
-    html: str = "html"
-    title: str = "title"
-    id: str = "id"
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How documents are read. keep_input: the record out carries the document as it came in.
-    max_bytes: a document of more is too large."""
-
-    columns: Columns = Columns()
-    keep_input: bool = False
-    max_bytes: int = 400_000_000
+from cleaner.types import Kind, Page, Rejected, Skipped
 
 
 @dataclass(frozen=True)
@@ -50,17 +35,25 @@ class Document:
     n_surrogates: int = 0
 
 
-def read_task(task: Task, options: ReadOptions) -> Iterator[Document]:
+def read_task(task: Task, options: Reading) -> Iterator[Document]:
     """The documents of a task, in order; what cannot be read among them comes as Rejected, never as an exception."""
     content = task.content
     if isinstance(content, Failed):
         return iter([Document(content.rejected)])
     if isinstance(content, Files):
         return _read_files(content, options)
-    return _read_lines(task, content, options)
+    if isinstance(content, jsonl.Block):
+        return _read_lines(task, content, options)
+    if isinstance(content, CsvBlock):
+        return _read_rows(task, content, options)
+    if isinstance(content, ParquetBlock):
+        return _read_table(task, content, options)
+    if isinstance(content, PackBlock):
+        return _read_members(task, content, options)
+    return _read_warc(task, content, options)
 
 
-def _read_lines(task: Task, block: jsonl.Block, options: ReadOptions) -> Iterator[Document]:
+def _read_lines(task: Task, block: jsonl.Block, options: Reading) -> Iterator[Document]:
     columns = options.columns
     for position, line_number, line in block.records():
         if line is None:
@@ -79,7 +72,7 @@ def _rejected(task: Task, position: int, reason: str, message: str) -> Document:
     return Document(Rejected(f"{task.name}#{position}", reason, message, task.path, position))
 
 
-def _page_of_record(task: Task, position: int, fields: Mapping[str, Any], options: ReadOptions) -> Page | Rejected:
+def _page_of_record(task: Task, position: int, fields: Mapping[str, Any], options: Reading) -> Page | Rejected:
     columns = options.columns
     page = page_from_record(
         fields,
@@ -105,19 +98,19 @@ def _given(fields: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
     }
 
 
-def _decoded(body: bytes, is_html: bool) -> str:
+def _decoded(body: bytes, is_html: bool, declared: str | None = None) -> str:
     try:
-        return decode(body, is_html=is_html)[0]
+        return decode(body, declared, is_html=is_html)[0]
     except DocumentError:
         return body.decode("utf-8", "replace")
 
 
-def _read_files(files: Files, options: ReadOptions) -> Iterator[Document]:
+def _read_files(files: Files, options: Reading) -> Iterator[Document]:
     for source, body in zip(files.sources, files.bodies, strict=True):
         yield Document(_read_file(source, body, options), source.name)
 
 
-def _read_file(source: Source, body: bytes | None, options: ReadOptions) -> Page | Rejected:
+def _read_file(source: Source, body: bytes | None, options: Reading) -> Page | Rejected:
     page_id = f"{source.name}#0"
     try:
         body = read_body(source, options.max_bytes) if body is None else body
@@ -125,6 +118,56 @@ def _read_file(source: Source, body: bytes | None, options: ReadOptions) -> Page
         return Rejected(page_id, "unreadable", str(error), source.path, 0)
     except DocumentError as error:
         return Rejected(page_id, error.reason, str(error), source.path, 0)
-    kind = "html" if source.kind == "html" else "text"
-    extra = {kind: _decoded(body, kind == "html")} if options.keep_input else {}
-    return Page(body, "html" if kind == "html" else "text", id=page_id, source=source.path, position=0, extra=extra)
+    return _page_of_body(source.path, page_id, 0, "html" if source.kind == "html" else "text", body, options)
+
+
+def _page_of_body(source: str, page_id: str, position: int, kind: Kind, body: bytes, options: Reading) -> Page:
+    """A document that is a file."""
+    extra: dict[str, Any] = {kind: _decoded(body, kind == "html")} if options.keep_input else {}
+    return Page(body, kind, id=page_id, source=source, position=position, extra=extra)
+
+
+def _read_members(task: Task, block: PackBlock, options: Reading) -> Iterator[Document]:
+    for position, member in enumerate(block.members, block.first_record):
+        name = f"{task.name}/{member.name}"
+        if member.problem is not None:
+            yield Document(Rejected(f"{name}#0", *member.problem, task.path, position))
+            continue
+        kind: Kind = "html" if member.kind == "html" else "text"
+        yield Document(_page_of_body(task.path, f"{name}#0", position, kind, member.body, options), name)
+
+
+def _read_warc(task: Task, block: WarcBlock, options: Reading) -> Iterator[Document]:
+    place = Place(task.path, task.name)
+    for record in block.records:
+        page = page_from_warc(record, block.kind, place, options.max_bytes)
+        if options.keep_input and isinstance(page, Page) and isinstance(page.body, bytes):
+            page = replace(page, extra={page.kind: _decoded(page.body, page.kind == "html", page.encoding)})
+        yield Document(page)
+
+
+def _read_rows(task: Task, block: CsvBlock, options: Reading) -> Iterator[Document]:
+    columns = options.columns
+    for position, row in enumerate(block.rows, block.first_record):
+        if row.problem is not None:
+            yield _rejected(task, position, *row.problem)
+            continue
+        record = jsonl.mend_record(dict(zip(block.names, row.cells, strict=True)), (columns.text, columns.html))
+        # An empty cell is the only way to say that there is none.
+        for name in (columns.id, columns.title):
+            if record.fields.get(name) == "":
+                record.fields[name] = None
+        yield Document(_page_of_record(task, position, record.fields, options), None, False, record.n_surrogates)
+
+
+def _read_table(task: Task, block: ParquetBlock, options: Reading) -> Iterator[Document]:
+    if block.problem is not None:
+        for position in range(block.first_record, block.first_record + block.n_records):
+            yield _rejected(task, position, "unreadable", block.problem)
+        return
+    table = block.table()
+    names = table.column_names
+    for position, values in enumerate(
+        zip(*(column.to_pylist() for column in table.columns), strict=True), block.first_record
+    ):
+        yield Document(_page_of_record(task, position, dict(zip(names, values, strict=True)), options))

@@ -163,7 +163,7 @@ def _tasks(job: Job, sources: Sequence[Source], ledger: Ledger | None) -> Iterat
     """The tasks that are not finished yet."""
     skip = ledger.finished_sources() if ledger else ()
     finished: Container[tuple[int, int]] = ledger.finished_blocks() if ledger else ()
-    for task in cut_tasks(sources, as_texts=job.as_texts, max_bytes=job.max_bytes, skip=skip):
+    for task in cut_tasks(sources, job.reading, as_texts=job.as_texts, skip=skip):
         if task is None or task.key not in finished:
             yield task
 

@@ -11,17 +11,39 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import BinaryIO
 
 from cleaner.errors import DocumentError, InputError
-from cleaner.readers import jsonl
-from cleaner.readers.kinds import SINGLE_KINDS
+from cleaner.readers import csv, jsonl, packs, parquet, warc
+from cleaner.readers.kinds import SINGLE_KINDS, TSV_SUFFIXES, suffix_of
 from cleaner.readers.sources import Source
-from cleaner.readers.streams import as_utf8, read_ahead
+from cleaner.readers.streams import PIPE_CHUNK_BYTES, as_utf8, read_ahead
+from cleaner.readers.warc_pages import require_fastwarc
 from cleaner.types import Rejected
 
 # Small files share a task, as they share a batch in the model; by size, as pages weigh more than texts.
 _TASK_FILES = 64
 _TASK_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the fields of a record in that hold what the cleaner reads."""
+
+    text: str = "text"
+    html: str = "html"
+    title: str = "title"
+    id: str = "id"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How documents are read. keep_input: the record out carries the document as it came in.
+    max_bytes: a document of more is too large."""
+
+    columns: Columns = Columns()
+    keep_input: bool = False
+    max_bytes: int = 400_000_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +61,8 @@ class Failed:
     rejected: Rejected
 
 
-Content = Files | Failed | jsonl.Block
+Block = jsonl.Block | csv.CsvBlock | parquet.ParquetBlock | warc.WarcBlock | packs.PackBlock
+Content = Files | Failed | Block
 """What a task holds: files to read, or a block of one source as its reader cut it."""
 
 
@@ -70,12 +93,11 @@ class Task:
 
 
 def cut_tasks(
-    sources: Sequence[Source], *, as_texts: bool = False, max_bytes: int = 400_000_000, skip: Container[int] = ()
+    sources: Sequence[Source], reading: Reading, *, as_texts: bool = False, skip: Container[int] = ()
 ) -> Iterator[Task | None]:
     """The tasks of a run, in the order of its inputs; None where a pipe has nothing to give for a moment.
 
     as_texts: single texts and pages come out as texts, which have no shard.
-    max_bytes: a document of more is too large.
     skip: numbers of sources of which nothing is wanted any more; their tasks are left out and they are not read.
     """
     for number, group, part in _groups(sources, as_texts):
@@ -84,13 +106,13 @@ def cut_tasks(
         if group[0].kind in SINGLE_KINDS and group[0].stream is None:
             yield _files_task(number, group, part)
         else:
-            yield from _source_tasks(number, group[0], part, max_bytes)
+            yield from _source_tasks(number, group[0], part, reading)
 
 
-def read_again(sources: Sequence[Source], key: tuple[int, int], *, as_texts: bool = False) -> Task:
+def read_again(sources: Sequence[Source], key: tuple[int, int], reading: Reading, *, as_texts: bool = False) -> Task:
     """The task of that key once more. Raises KeyError where the sources have none."""
     others = set(range(len(sources))) - {key[0]}
-    for task in cut_tasks(sources, as_texts=as_texts, skip=others):
+    for task in cut_tasks(sources, reading, as_texts=as_texts, skip=others):
         if task is not None and task.key == key:
             return task
     raise KeyError(key)
@@ -143,7 +165,7 @@ def _files_task(number: int, sources: list[Source], part: int | None) -> Task:
     return Task(number, 0, sources[0].path, sources[0].name, part, content, n_bytes, is_last=True)
 
 
-def _source_tasks(number: int, source: Source, part: int | None, max_bytes: int) -> Iterator[Task | None]:
+def _source_tasks(number: int, source: Source, part: int | None, reading: Reading) -> Iterator[Task | None]:
     """The blocks of one source as tasks; where it breaks off, the last says so."""
     n_read = 0
 
@@ -152,7 +174,7 @@ def _source_tasks(number: int, source: Source, part: int | None, max_bytes: int)
         n_read += n_bytes
 
     waiting: Task | None = None
-    for block, content in _numbered(_contents(source, on_read, max_bytes)):
+    for block, content in _numbered(_contents(source, on_read, reading)):
         if content is None:
             yield None
             continue
@@ -176,15 +198,15 @@ def _numbered(contents: Iterator[Content | None]) -> Iterator[tuple[int, Content
         number += content is not None
 
 
-def _contents(source: Source, on_read: Callable[[int], None], max_bytes: int) -> Iterator[Content | None]:
+def _contents(source: Source, on_read: Callable[[int], None], reading: Reading) -> Iterator[Content | None]:
     next_record = 0
     try:
         if source.kind is None:
             raise InputError(source.problem or "cannot be read")
         if source.kind in SINGLE_KINDS:
-            yield _piped_file(source, max_bytes)
+            yield _piped_file(source, reading.max_bytes)
             return
-        for block in _blocks(source, on_read):
+        for block in _blocks(source, on_read, reading):
             yield block
             if block is not None:
                 next_record = block.first_record + block.n_records
@@ -194,7 +216,35 @@ def _contents(source: Source, on_read: Callable[[int], None], max_bytes: int) ->
         yield _failed(source, next_record, error.reason, str(error))
 
 
-def _blocks(source: Source, on_read: Callable[[int], None]) -> Iterator[jsonl.Block | None]:
+def _blocks(source: Source, on_read: Callable[[int], None], reading: Reading) -> Iterator[Block | None]:
+    """The blocks of a source of many documents, as its reader cuts them."""
+    needed = (reading.columns.text, reading.columns.html)
+    if source.kind == "csv":
+        is_tsv = suffix_of(source.name) in TSV_SUFFIXES
+        return csv.cut_blocks(as_utf8(source.chunks(on_read)), needed, reading.max_bytes, is_tsv=is_tsv)
+    if source.kind == "parquet":
+        return _blocks_of_file(source, on_read, lambda file: parquet.cut_blocks(file, needed))
+    if source.kind == "zip":
+        return _blocks_of_file(source, on_read, lambda file: packs.cut_zip(file, None, reading.max_bytes))
+    if source.kind == "tar":
+        return packs.cut_tar(source.chunks(on_read), None, reading.max_bytes)
+    if source.kind == "warc" or source.kind == "wet":
+        require_fastwarc()
+        chunks = source.raw_chunks(on_read, PIPE_CHUNK_BYTES)
+        return warc.cut_blocks(chunks, source.kind, reading.max_bytes, source.size_bytes)
+    return _line_blocks(source, on_read)
+
+
+def _blocks_of_file(
+    source: Source, on_read: Callable[[int], None], cut: Callable[[BinaryIO], Iterator[Block]]
+) -> Iterator[Block]:
+    """The blocks of a kind of file that is not read from front to back. Its size counts as read with the first."""
+    with source.open() as file:
+        on_read(source.size_bytes)
+        yield from cut(file)
+
+
+def _line_blocks(source: Source, on_read: Callable[[int], None]) -> Iterator[jsonl.Block | None]:
     chunks = as_utf8(source.chunks(on_read))
     if source.stream is not None:
         return jsonl.cut_slow_blocks(read_ahead(chunks), jsonl.BLOCK_WAIT_S)

@@ -11,8 +11,8 @@ from itertools import count
 from typing import Any
 
 from cleaner.batch.findings import Findings
-from cleaner.batch.read import Columns, Document, ReadOptions, read_task
-from cleaner.batch.tasks import Files, Task
+from cleaner.batch.read import Document, read_task
+from cleaner.batch.tasks import Columns, Files, Reading, Task
 from cleaner.model.artefact import DEFAULT_PAGE_MODEL
 from cleaner.options import CleanOptions
 from cleaner.pipeline import Cleaner
@@ -41,8 +41,8 @@ class Job:
     sample: float | None = None
 
     @property
-    def read_options(self) -> ReadOptions:
-        return ReadOptions(self.columns, self.keep_input, self.max_bytes)
+    def reading(self) -> Reading:
+        return Reading(self.columns, self.keep_input, self.max_bytes)
 
     @property
     def max_bytes(self) -> int:
@@ -182,7 +182,7 @@ def _watched(job: Job, task: Task, care: Care, beat: Beat) -> Iterator[Document]
     if isinstance(content, Files):
         bodies = [b"" if number in care.skip else body for number, body in enumerate(content.bodies)]
         task = replace(task, content=replace(content, bodies=bodies))
-    waiting = read_task(task, job.read_options)
+    waiting = read_task(task, job.reading)
     for number in count():
         beat(number)
         if number == care.unread:

@@ -193,9 +193,8 @@ def clean(
     allowed = parse_max_errors(max_errors)
 
     from cleaner.batch.outputs import Errors, choose_target, open_output, parse_out_kind
-    from cleaner.batch.read import Columns
     from cleaner.batch.run import Account, run
-    from cleaner.batch.tasks import count_parts
+    from cleaner.batch.tasks import Columns, count_parts
     from cleaner.batch.work import Job, load_cleaner
     from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL
     from cleaner.options import CleanOptions

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cleaner.readers.kinds import SourceKind
     from cleaner.readers.sources import Source
-    from cleaner.types import ExplainedLine, Explanation, Page, Reason
+    from cleaner.types import ExplainedLine, Explanation, Kind, Page, Reason
 
 # Narrower terminals get a line's number, class and score above its text instead of beside it.
 NARROW_COLUMNS = 84
@@ -113,7 +113,7 @@ def read_one_page(argument: str, kind: str | None, record: int | None) -> tuple[
     Raises UsageError where they name several files, InputError where a file or record is missing, DocumentError
     where the record is no document.
     """
-    from cleaner.readers.kinds import parse_kind
+    from cleaner.readers.kinds import SINGLE_KINDS, parse_kind
     from cleaner.readers.sources import find_sources
     from cleaner.types import Page
 
@@ -124,39 +124,40 @@ def read_one_page(argument: str, kind: str | None, record: int | None) -> tuple[
     if source.kind is None:
         raise InputError(source.problem or f"{source.path}: cannot be read")
     name = "standard input" if source.path == "-" else source.path
-    if source.kind == "jsonl":
-        number = record or 0
-        return _read_record(source, number, is_chosen=record is not None), f"{name}, record {number}"
-    if record is not None:
-        raise UsageError(f"--record chooses among JSON Lines, but {name} is {_named(source.kind)}; see --from")
-    return Page(b"".join(source.chunks()), source.kind, source=source.name), name
+    if source.kind in SINGLE_KINDS:
+        if record is not None:
+            raise UsageError(f"--record chooses among records, but {name} is {_named(source.kind)}; see --from")
+        body_kind: Kind = "html" if source.kind == "html" else "text"
+        return Page(b"".join(source.chunks()), body_kind, source=source.name), name
+    page, number = _read_record(source, record)
+    return page, f"{name}, record {number}"
 
 
 def _named(kind: SourceKind) -> str:
-    return {"text": "a text", "html": "a page in HTML", "jsonl": "JSON Lines"}[kind]
+    return "a page in HTML" if kind == "html" else "a text"
 
 
-def _read_record(source: Source, wanted: int, *, is_chosen: bool) -> Page:
-    from cleaner.pipeline import page_from_record
-    from cleaner.readers.jsonl import cut_blocks, parse_record
-    from cleaner.readers.streams import as_utf8
-    from cleaner.types import Rejected
+def _read_record(source: Source, wanted: int | None) -> tuple[Page, int]:
+    """The record of that number, or the first that is a document, and its number."""
+    from cleaner.batch.read import read_task
+    from cleaner.batch.tasks import Reading, cut_tasks
+    from cleaner.types import Rejected, Skipped
 
-    records = (entry for block in cut_blocks(as_utf8(source.chunks())) for entry in block.records())
+    tasks = (task for task in cut_tasks([source], Reading()) if task is not None)
+    pages = (document.page for task in tasks for document in read_task(task, Reading()))
     n_records = 0
-    for number, row, line in records:
-        n_records += 1
-        if number != wanted:
+    for page in pages:
+        number, n_records = n_records, n_records + 1
+        if isinstance(page, Skipped) if wanted is None else number != wanted:
             continue
-        if not is_chosen and next(records, None):
-            print("cleaner: this is record 0 of several; --record N chooses another", file=sys.stderr)
-        if line is None:
-            raise DocumentError("too_large", f"the record in row {row} is too long")
-        page = page_from_record(parse_record(line).fields, source=source.name, position=number)
+        if wanted is None and next(pages, None):
+            print(f"cleaner: this is record {number} of several; --record N chooses another", file=sys.stderr)
+        if isinstance(page, Skipped):
+            raise DocumentError("no_text", f"this record is no document ({page.reason}); --record N chooses another")
         if isinstance(page, Rejected):
             raise DocumentError(page.reason, page.message)
-        return page
-    raise InputError(f"{source.path}: no record {wanted}; it has {n_records:,}, counted from 0")
+        return page, number
+    raise InputError(f"{source.path}: no record {wanted or 0}; it has {n_records:,}, counted from 0")
 
 
 def explain_page(page: Page, model: str | None, options: dict[str, Any]) -> Explanation:

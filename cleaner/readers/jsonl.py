@@ -204,13 +204,7 @@ def _parse_slowly(line: bytes, bytes_fields: tuple[str, ...]) -> Record:
         fields = json.loads(text.removeprefix(_BOM_TEXT))
         if not isinstance(fields, dict):
             raise DocumentError("invalid_json", f"a record is a JSON object, this line holds {_json_name(fields)}")
-        mender = _Mender(is_utf8)
-        bodies = {
-            name: value.encode("utf-8", "surrogateescape")
-            for name in bytes_fields
-            if not is_utf8 and isinstance(value := fields.get(name), str) and _holds_raw_bytes_only(value)
-        }
-        return Record({**mender.mend(fields), **bodies}, mender.n_not_finite > 0, mender.n_surrogates)
+        return mend_record(fields, () if is_utf8 else bytes_fields, is_utf8)
     except json.JSONDecodeError as error:
         raise DocumentError("invalid_json", f"not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
@@ -218,6 +212,25 @@ def _parse_slowly(line: bytes, bytes_fields: tuple[str, ...]) -> Record:
     except ValueError as error:
         # Python reads integers of up to 4,300 digits.
         raise DocumentError("invalid_json", f"not readable as JSON: {str(error).partition(';')[0]}") from None
+
+
+def mend_record(fields: dict[str, Any], bytes_fields: tuple[str, ...], is_utf8: bool = False) -> Record:
+    """The record with what cannot be written as UTF-8 mended.
+
+    Unless is_utf8, surrogates stand for bytes that are no UTF-8: the ``bytes_fields`` that have some come back as
+    bytes, to be decoded like any document; other strings are read as cp1252.
+    """
+    mender = _Mender(is_utf8)
+    bodies = {
+        name: value.encode("utf-8", "surrogateescape")
+        for name in bytes_fields
+        if isinstance(value := fields.get(name), str) and _has_raw_bytes(value) and _holds_raw_bytes_only(value)
+    }
+    return Record({**mender.mend(fields), **bodies}, mender.n_not_finite > 0, mender.n_surrogates)
+
+
+def _has_raw_bytes(value: str) -> bool:
+    return not value.isascii() and bool(_SURROGATE.search(value))
 
 
 def _json_name(value: Any) -> str:

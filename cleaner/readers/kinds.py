@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
 from cleaner.errors import UsageError
 
-SourceKind = Literal["text", "html", "jsonl"]
+SourceKind = Literal["text", "html", "jsonl", "csv", "parquet", "warc", "wet", "tar", "zip"]
 
-KINDS: tuple[SourceKind, ...] = ("text", "html", "jsonl")
+KINDS: tuple[SourceKind, ...] = get_args(SourceKind)
 # What holds one document a file.
 SINGLE_KINDS: tuple[SourceKind, ...] = ("text", "html")
 HEAD_BYTES = 64 * 1024
 
-_SUFFIX_KINDS = {
+_SUFFIX_KINDS: dict[str, SourceKind] = {
     ".html": "html",
     ".htm": "html",
     ".xhtml": "html",
@@ -22,16 +22,22 @@ _SUFFIX_KINDS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".jl": "jsonl",
-}
-# Kinds that would be taken for text or for binary rubbish if their names did not give them away.
-_UNREAD_SUFFIXES = {
     ".csv": "csv",
     ".tsv": "csv",
+    ".tab": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".warc": "warc",
     ".wet": "wet",
+    ".tar": "tar",
+    ".tgz": "tar",
+    ".txz": "tar",
+    ".tzst": "tar",
+    ".zip": "zip",
 }
+# What nothing but the name tells: any bytes could be meant.
+_NAMED_KINDS = ("jsonl", "csv", "parquet", "tar", "zip")
+TSV_SUFFIXES = (".tsv", ".tab")
 _COMPRESSED_SUFFIX = re.compile(r"\.(gz|zst|xz|bz2)$", re.IGNORECASE)
 
 # A page is told by its first tag; comments and an XML declaration may stand before it.
@@ -44,6 +50,7 @@ _MARKUP = re.compile(rb"<[a-zA-Z/!]")
 _OBJECT_START = re.compile(rb'\s*\{\s*["}]')
 _OBJECT_LINE = re.compile(rb'\s*\{\s*(?:".*)?\}\s*')
 _ARRAY_START = re.compile(rb'\s*\[\s*[\{"\[]')
+_COLUMN = re.compile(rb"[\w. -]{1,80}")
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -52,7 +59,7 @@ def parse_kind(name: str) -> SourceKind:
     for kind in KINDS:
         if name == kind:
             return kind
-    raise UsageError(f"kind {name!r} is not read by this version; the kinds are {', '.join(KINDS)}")
+    raise UsageError(f"kind {name!r} is none that is read; the kinds are {', '.join(KINDS)}")
 
 
 def suffix_of(name: str) -> str:
@@ -65,17 +72,18 @@ def suffix_of(name: str) -> str:
 def tell_kind(name: str, head: bytes) -> SourceKind:
     """The kind of an input from its name and its first 64 KB, decompressed.
 
-    The ending decides where it names records; between text and page the content has the last word, since scrapers
-    save pages as ``.txt`` and texts as ``.html``. Raises UsageError for a kind that is known but not read.
+    The ending decides where it names records or an archive of files; between text and page the content has the last
+    word, since scrapers save pages as ``.txt`` and texts as ``.html``. Raises UsageError for JSON that is no JSON
+    Lines.
     """
     suffix = suffix_of(name)
-    unread = _UNREAD_SUFFIXES.get(suffix) or _unread_content(head)
-    if unread:
-        raise UsageError(f"{name}: kind {unread!r} is not read by this version; the kinds are {', '.join(KINDS)}")
-    content = _plain_ascii(head)
     named = _SUFFIX_KINDS.get(suffix)
-    if named == "jsonl":
-        return "jsonl"
+    if named in _NAMED_KINDS:
+        return named
+    told = _told_by_magic(head, suffix) or (named if named in ("warc", "wet") else None)
+    if told:
+        return told
+    content = _plain_ascii(head)
     if named == "html":
         return "html" if _MARKUP.search(content) else "text"
     if suffix == ".json" and not looks_like_records(content):
@@ -84,12 +92,21 @@ def tell_kind(name: str, head: bytes) -> SourceKind:
         return "html"
     if looks_like_records(content):
         return "jsonl"
+    if not suffix and _looks_like_table(content):
+        return "csv"
     if not suffix and _ARRAY_START.match(content) and content.rstrip().endswith((b"}]", b'"]', b"]]")):
         raise UsageError(f"{name}: {_NOT_LINES}")
     return "text"
 
 
 _NOT_LINES = "JSON, but not JSON Lines, which is one object a line (jq -c '.[]' turns an array into it)"
+
+
+def tell_page(head: bytes, is_html: bool) -> Literal["text", "html"]:
+    """Whether a document that was called a page, or a text, is one; the content has the last word."""
+    content = _plain_ascii(head)
+    is_page = bool(_MARKUP.search(content)) if is_html else bool(_PAGE_START.match(content))
+    return "html" if is_page else "text"
 
 
 def looks_like_records(head: bytes) -> bool:
@@ -115,12 +132,23 @@ def is_enough_to_tell(head: bytes) -> bool:
     return len(head) >= HEAD_BYTES or (content.startswith(b"{") and b"\n" in content and looks_like_records(content))
 
 
-def _unread_content(head: bytes) -> str | None:
+def _told_by_magic(head: bytes, suffix: str) -> SourceKind | None:
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith(b"WARC/"):
-        return "wet" if b"WARC-Type: conversion" in head else "warc"
-    return None
+        is_wet = b"WARC-Type: conversion" in head and b"WARC-Type: response" not in head
+        return "wet" if is_wet else "warc"
+    if head[257:262] == b"ustar":
+        return "tar"
+    # Office files and books are zips too, and say so by their names.
+    return "zip" if head.startswith(b"PK\x03\x04") and not suffix else None
+
+
+def _looks_like_table(content: bytes) -> bool:
+    """Whether the first line is the head of a CSV: names, and one of them that of the column we look for."""
+    line = content.lstrip().partition(b"\n")[0]
+    names = [name.strip(b" \r\"'") for name in re.split(rb"[,;\t|]", line)]
+    return len(names) > 1 and bool({b"text", b"html"} & set(names)) and all(map(_COLUMN.fullmatch, names))
 
 
 def _plain_ascii(head: bytes) -> bytes:

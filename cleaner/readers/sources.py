@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import glob
 import os
+import posixpath
+import re
 import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from cleaner.errors import CleanerError, InputError, UsageError
 from cleaner.readers.kinds import HEAD_BYTES, SourceKind, is_enough_to_tell, tell_kind
-from cleaner.readers.streams import PIPE_CHUNK_BYTES, decompressed, peek, read_chunks
+from cleaner.readers.remote import find_urls, is_url, open_url, size_of
+from cleaner.readers.streams import CHUNK_BYTES, PIPE_CHUNK_BYTES, decompressed, packing_of, peek, read_chunks
 
 STDIN = "-"
+_SPOOL_BYTES = 64 << 20
 # What an earlier run of ours left beside its articles; an output folder can so be an input.
 SIDE_FILES = frozenset({"_SUCCESS", "_removed.jsonl", "_errors.jsonl"})
 _READ_REASONS = (OSError, InputError)
@@ -27,7 +32,7 @@ class Source:
     path: where it is, as the user would find it; ``-`` for standard input.
     name: the path relative to the input folder, with ``/``, that ids and mirrored files are made of.
     kind: what it is; None where that cannot be told, with the ``problem`` why.
-    stream: the decompressed chunks of a pipe, which cannot be opened again; None for a file.
+    stream: the chunks of a pipe, which cannot be opened again; None for a file.
     """
 
     path: str
@@ -39,14 +44,47 @@ class Source:
 
     def chunks(self, on_read: Callable[[int], None] | None = None) -> Iterator[bytes]:
         """The decompressed bytes; ``on_read`` hears how many bytes were taken from a file. Raises InputError."""
+        return decompressed(self.raw_chunks(on_read))
+
+    def raw_chunks(
+        self, on_read: Callable[[int], None] | None = None, size_bytes: int = CHUNK_BYTES
+    ) -> Iterator[bytes]:
+        """The bytes as they are. Raises InputError."""
         try:
             if self.stream is not None:
-                yield from self.stream
+                for chunk in self.stream:
+                    if on_read:
+                        on_read(len(chunk))
+                    yield chunk
             else:
-                with open(self.path, "rb") as file:
-                    yield from decompressed(read_chunks(file, on_read=on_read))
+                with open_file(self.path) as file:
+                    yield from read_chunks(file, size_bytes, on_read)
         except OSError as error:
             raise InputError(f"{self.path}: {error.strerror or error}") from error
+
+    def open(self) -> BinaryIO:
+        """The decompressed bytes as a file in which one can go back, for kinds that are read so. Raises InputError."""
+        try:
+            if self.stream is None:
+                file = open_file(self.path)
+                if packing_of(file.read(8)) is None:
+                    file.seek(0)
+                    return file
+                file.close()
+            # In memory while it is small, then in a file without a name.
+            spool: Any = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - whoever reads it closes it
+            for chunk in self.chunks():
+                spool.write(chunk)
+            spool.seek(0)
+            opened: BinaryIO = spool
+            return opened
+        except OSError as error:
+            raise InputError(f"{self.path}: {error.strerror or error}") from error
+
+
+def open_file(path: str) -> BinaryIO:
+    """A file or a URL, open for reading; raises OSError."""
+    return open_url(path) if is_url(path) else open(path, "rb")
 
 
 @dataclass(frozen=True)
@@ -82,11 +120,15 @@ def find_sources(
     any_folder = False
     for argument in arguments:
         n_files = 0
+        for path in _remote_paths(argument) if is_url(argument) else []:
+            any_folder |= not path.is_named
+            paths.setdefault(path.path, path)
+            n_files += 1
         for match in _matches(argument):
             is_folder = match != STDIN and os.path.isdir(match)
             any_folder |= is_folder
             for path in _walk(match, skipped) if is_folder else [_Path(match, os.path.dirname(match), True)]:
-                paths.setdefault(path.path if path.path == STDIN else os.path.abspath(path.path), path)
+                paths.setdefault(_key(path.path), path)
                 n_files += 1
         if not n_files:
             raise InputError(f"{argument}: there is no file in it")
@@ -99,8 +141,29 @@ def find_sources(
     return Found(sources, is_one)
 
 
+def _key(path: str) -> str:
+    """The same for each way to name a file."""
+    return path if path == STDIN or is_url(path) else os.path.abspath(path)
+
+
+def _remote_paths(url: str) -> Iterator[_Path]:
+    """The files that a URL stands for."""
+    urls, is_folder = find_urls(url)
+    if not urls and not is_folder:
+        raise InputError(f"{url}: {'no file matches' if glob.has_magic(url) else 'no such file or folder'}")
+    for found in urls:
+        below = found[len(url.rstrip("/")) + 1 :] if is_folder else ""
+        if is_folder and (
+            any(part.startswith(".") for part in below.split("/")) or posixpath.basename(found) in SIDE_FILES
+        ):
+            continue
+        yield _Path(found, url.rstrip("/") if is_folder else posixpath.dirname(found), not is_folder)
+
+
 def _matches(argument: str) -> list[str]:
     """The paths that an argument stands for; a glob is expanded here where the shell did not."""
+    if is_url(argument):
+        return []
     if argument == STDIN or os.path.lexists(argument):
         return [argument]
     if glob.has_magic(argument):
@@ -131,15 +194,23 @@ def _walk(folder: str, skipped: set[str]) -> Iterator[_Path]:
 def _names(paths: Sequence[_Path]) -> list[str]:
     """A name for each path that no other has: relative to its input folder, or, where two would then be the same,
     to the folder that all of them share."""
-    names = [_clean_name(os.path.relpath(path.path, path.folder or ".")) for path in paths]
+    names = [_name(path) for path in paths]
     if len(set(names)) == len(names):
         return names
+    if any(is_url(path.path) for path in paths):
+        return [_clean_name(re.sub(r"^[\w+.:-]+://", "", path.path).lstrip("/")) for path in paths]
     absolute = [path.path if path.path == STDIN else os.path.abspath(path.path) for path in paths]
     try:
         shared = os.path.commonpath([os.path.dirname(path) for path in absolute if path != STDIN])
     except ValueError:  # paths on several drives share nothing
         return [_clean_name(path.replace(":", "").lstrip("\\/")) for path in absolute]
     return [path if path == STDIN else _clean_name(os.path.relpath(path, shared)) for path in absolute]
+
+
+def _name(path: _Path) -> str:
+    if is_url(path.path):
+        return _clean_name(path.path.removeprefix(path.folder).lstrip("/"))
+    return _clean_name(os.path.relpath(path.path, path.folder or "."))
 
 
 def _clean_name(name: str) -> str:
@@ -153,12 +224,12 @@ def _open_source(path: str, name: str, kind: SourceKind | None, *, is_named: boo
     """The source with its kind told. Where the user named the file, a kind that is not read is wrong usage; in a
     folder it is an account of that file."""
     try:
-        status = None if path == STDIN else os.stat(path)
-        if status is None or not stat.S_ISREG(status.st_mode):
+        status = None if path == STDIN or is_url(path) else os.stat(path)
+        if not is_url(path) and (status is None or not stat.S_ISREG(status.st_mode)):
             if not is_named:
                 return Source(path, name, None, problem=f"{path}: not a regular file; name it to have it read")
             return _open_stream(path, name, kind, stdin)
-        source = Source(path, name, kind, size_bytes=status.st_size)
+        source = Source(path, name, kind, size_bytes=status.st_size if status else size_of(path))
         if kind is None:
             head, _ = peek(source.chunks(), lambda head: len(head) >= HEAD_BYTES)
             source = replace(source, kind=tell_kind(name, head[:HEAD_BYTES]))
@@ -173,11 +244,33 @@ def _open_source(path: str, name: str, kind: SourceKind | None, *, is_named: boo
 
 def _open_stream(path: str, name: str, kind: SourceKind | None, stdin: BinaryIO | None) -> Source:
     file = (stdin or sys.stdin.buffer) if path == STDIN else open(path, "rb")  # noqa: SIM115 - read later
-    chunks = decompressed(read_chunks(file, PIPE_CHUNK_BYTES))
+    chunks = read_chunks(file, PIPE_CHUNK_BYTES)
     if kind is None:
-        head, chunks = peek(chunks, is_enough_to_tell)
+        taken: list[bytes | Exception] = []
+        head, _ = peek(decompressed(_noted(chunks, taken)), is_enough_to_tell)
         kind = tell_kind(name, head[:HEAD_BYTES])
+        chunks = _read_again(taken, chunks)
     return Source(path, name, kind, stream=chunks)
+
+
+def _noted(chunks: Iterator[bytes], taken: list[bytes | Exception]) -> Iterator[bytes]:
+    """The chunks, and ``taken`` holds what came of reading them."""
+    try:
+        for chunk in chunks:
+            taken.append(chunk)
+            yield chunk
+    except OSError as error:
+        taken.append(error)
+        raise
+
+
+def _read_again(taken: list[bytes | Exception], rest: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in taken:
+        if isinstance(chunk, Exception):
+            raise chunk
+        yield chunk
+    taken.clear()
+    yield from rest
 
 
 def _reason(path: str, error: Exception) -> str:

@@ -6,33 +6,30 @@ import bz2
 import codecs
 import lzma
 import queue
+import re
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from cleaner.errors import InputError
 
 CHUNK_BYTES = 1 << 20
 # A pipe gives what it has; small reads pass it on at once.
 PIPE_CHUNK_BYTES = 1 << 16
-# Of compressed data less is taken at a time: one piece can unfold to a thousand times its size.
-_COMPRESSED_CHUNK_BYTES = 1 << 14
+# One piece of packed data can unfold to a thousand times its size; as much is given out at a time.
+_UNPACKED_BYTES = 1 << 20
+# Zstandard cannot be stopped half-way through a piece, and each four bytes of one can stand for 128 KB.
+_ZSTD_PIECE_BYTES = 1 << 12
 # How often a waiting reader looks up, so that a batch can close in time; also how fast Windows sees an interrupt.
 TICK_S = 0.05
 _QUEUED_CHUNKS = 16
 
-_MAGIC = {b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst", b"\xfd7zXZ\x00": "xz", b"BZh": "bz2"}
-_LONGEST_MAGIC = max(map(len, _MAGIC))
-
-
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
+MAGIC = {"gz": b"\x1f\x8b", "zst": b"\x28\xb5\x2f\xfd", "xz": b"\xfd7zXZ\x00", "bz2": b"BZh"}
+# A frame of zstandard that holds no data: a dictionary before a web archive, or what packers on many cores note down.
+_ZSTD_NOTE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
+_LONGEST_MAGIC = max(map(len, MAGIC.values()))
 
 
 def read_chunks(
@@ -54,56 +51,97 @@ def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     damaged data and for data that ends early.
     """
     head, chunks = peek(chunks, lambda head: len(head) >= _LONGEST_MAGIC)
-    for magic, name in _MAGIC.items():
+    packing = packing_of(head)
+    return iter(chunks) if packing is None else _unpacked(chunks, packing)
+
+
+def packing_of(head: bytes) -> str | None:
+    """``gz``, ``zst``, ``xz`` or ``bz2``, told from the first bytes; None for what is not packed."""
+    for name, magic in MAGIC.items():
         # "BZh" alone could begin a text; a real header goes on with the block size and a block's magic.
         if head.startswith(magic) and (name != "bz2" or head[3:4].isdigit()):
-            return _unpacked(chunks, name)
-    return iter(chunks)
+            return name
+    return "zst" if _ZSTD_NOTE.match(head) else None
 
 
-def _unpacked(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
-    unpacker = _new_decompressor(name)
-    started = False
-    try:
-        for chunk in chunks:
-            for start in range(0, len(chunk), _COMPRESSED_CHUNK_BYTES):
-                piece = chunk[start : start + _COMPRESSED_CHUNK_BYTES]
-                while piece:
-                    if not started and not piece.strip(b"\0"):
-                        break  # tape archives pad with zeros behind the last member
-                    started = True
-                    out = unpacker.decompress(piece)
-                    if out:
-                        yield out
-                    if not unpacker.eof:
-                        break
-                    piece, unpacker, started = unpacker.unused_data, _new_decompressor(name), False
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
-        raise InputError(f"damaged {name} data: {error}") from error
-    except Exception as error:
-        # zstandard's own error has no base but Exception.
-        if type(error).__name__ != "ZstdError":
-            raise
-        raise InputError(f"damaged {name} data: {error}") from error
-    if started:
-        raise InputError(f"the {name} data ends early; the file was cut short")
+def _unpacked(chunks: Iterable[bytes], packing: str) -> Iterator[bytes]:
+    unpacker = Unpacker(packing)
+    for chunk in chunks:
+        while chunk:
+            yield from unpacker.feed(chunk)
+            if not unpacker.is_ended:
+                break
+            chunk, unpacker = unpacker.rest, Unpacker(packing)
+    if unpacker.is_started:
+        raise InputError(f"the {packing} data ends early; the file was cut short")
 
 
-def _new_decompressor(name: str) -> _Decompressor:
-    made: Any
-    if name == "gz":
-        made = zlib.decompressobj(wbits=31)
-    elif name == "xz":
-        made = lzma.LZMADecompressor()
-    elif name == "bz2":
-        made = bz2.BZ2Decompressor()
-    else:
-        import zstandard
+class Unpacker:
+    """Unpacks one member (a frame, a stream) of packed data.
 
-        # Corpora are often packed with --long, whose windows pass the default limit.
-        made = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
-    decompressor: _Decompressor = made
-    return decompressor
+    is_started: whether more than padding was fed. is_ended: whether the member is complete; then ``rest`` is what was
+    fed beyond it.
+    """
+
+    def __init__(self, packing: str, dictionary: bytes | None = None) -> None:
+        self._packing = packing
+        self._unpacker = _new_decompressor(packing, dictionary)
+        self.is_started = False
+        self.is_ended = False
+        self.rest = b""
+
+    def feed(self, packed: bytes) -> Iterator[bytes]:
+        """What the bytes unpack to, in pieces of limited size. Raises InputError for damage."""
+        # Tape archives pad with zeros behind the last member.
+        if not self.is_started and not packed.strip(b"\0"):
+            return
+        self.is_started = True
+        try:
+            yield from self._zstd_pieces(packed) if self._packing == "zst" else self._limited_pieces(packed)
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
+            raise InputError(f"damaged {self._packing} data: {error}") from error
+        except Exception as error:
+            # zstandard's own error has no base but Exception.
+            if type(error).__name__ != "ZstdError":
+                raise
+            raise InputError(f"damaged {self._packing} data: {error}") from error
+
+    def _limited_pieces(self, packed: bytes) -> Iterator[bytes]:
+        while True:
+            out = self._unpacker.decompress(packed, _UNPACKED_BYTES)
+            packed = getattr(self._unpacker, "unconsumed_tail", b"")
+            if out:
+                yield out
+            if self._unpacker.eof:
+                self.is_ended, self.rest = True, self._unpacker.unused_data
+                return
+            # zlib hands back what it has not read, the others keep it and have no more only when they give less.
+            if len(out) < _UNPACKED_BYTES and not packed:
+                return
+
+    def _zstd_pieces(self, packed: bytes) -> Iterator[bytes]:
+        for start in range(0, len(packed), _ZSTD_PIECE_BYTES):
+            out = self._unpacker.decompress(packed[start : start + _ZSTD_PIECE_BYTES])
+            if out:
+                yield out
+            if self._unpacker.eof:
+                self.is_ended = True
+                self.rest = self._unpacker.unused_data + packed[start + _ZSTD_PIECE_BYTES :]
+                return
+
+
+def _new_decompressor(packing: str, dictionary: bytes | None = None) -> Any:
+    if packing == "gz":
+        return zlib.decompressobj(wbits=31)
+    if packing == "xz":
+        return lzma.LZMADecompressor()
+    if packing == "bz2":
+        return bz2.BZ2Decompressor()
+    import zstandard
+
+    # Corpora are often packed with --long, whose windows pass the default limit.
+    dict_data = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+    return zstandard.ZstdDecompressor(dict_data=dict_data, max_window_size=1 << 31).decompressobj()
 
 
 def as_utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:

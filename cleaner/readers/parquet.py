@@ -1,0 +1,101 @@
+"""Parquet: row groups read as batches of rows, columns with the types that they have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from cleaner.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK_BYTES = 4 << 20
+BLOCK_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class ParquetBlock:
+    """Rows of one file in a row, in Arrow's stream format, which holds a batch in as many bytes as it has (a pickled
+    table would drag along all it was cut from). problem: why the rows cannot be read."""
+
+    rows: bytes
+    first_record: int
+    n_records: int
+    problem: str | None = None
+
+    def table(self) -> pa.Table:
+        pa = _pyarrow()
+        return pa.ipc.open_stream(self.rows).read_all()
+
+
+def read_schema(file: BinaryIO) -> pa.Schema:
+    """The columns of a file. Raises InputError."""
+    return _open(file).schema_arrow
+
+
+def cut_blocks(file: BinaryIO, needed: tuple[str, ...]) -> Iterator[ParquetBlock]:
+    """Blocks of rows of about `BLOCK_BYTES`; none goes beyond a row group, and a file without rows gives an empty one.
+
+    needed: names of columns of which there must be one. A row group that cannot be read is told of, and those behind it
+    are read. Raises InputError for a file that is no Parquet or lacks all needed columns.
+    """
+    whole = _open(file)
+    names = whole.schema_arrow.names
+    if not set(needed) & set(names):
+        raise InputError(
+            f"it has neither a column {' nor '.join(map(repr, needed))}, but {', '.join(map(repr, names[:50]))}; "
+            "name the column with --text-column or --html-column"
+        )
+    n_before = 0
+    for group in range(whole.num_row_groups):
+        n_rows = whole.metadata.row_group(group).num_rows
+        yield from _cut_group(whole, group, n_before, n_rows)
+        n_before += n_rows
+    if not n_before:
+        yield ParquetBlock(_packed(_pyarrow(), whole.schema_arrow.empty_table()), 0, 0)
+
+
+def _cut_group(whole: Any, group: int, n_before: int, n_rows: int) -> Iterator[ParquetBlock]:
+    pa = _pyarrow()
+    n_row_bytes = whole.metadata.row_group(group).total_byte_size / max(1, n_rows)
+    n_batch = max(1, min(BLOCK_ROWS, int(BLOCK_BYTES / max(1, n_row_bytes))))
+    n_read = 0
+    try:
+        for batch in whole.iter_batches(n_batch, row_groups=[group], use_threads=False):
+            yield ParquetBlock(_packed(pa, pa.Table.from_batches([batch])), n_before + n_read, batch.num_rows)
+            n_read += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        problem = f"rows {n_before + n_read:,} to {n_before + n_rows - 1:,} cannot be read: {_first_line(error)}"
+        yield ParquetBlock(b"", n_before + n_read, n_rows - n_read, problem)
+
+
+def _packed(pa: Any, table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
+
+
+def _open(file: BinaryIO) -> Any:
+    pa = _pyarrow()
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"no readable Parquet: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow.ipc
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "arrow") from error
+    return pyarrow

@@ -1,0 +1,68 @@
+"""Files behind URLs (``s3://``, ``gs://``, ``memory://``), by fsspec."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from cleaner.errors import InputError, MissingExtraError
+
+# One letter before the colon is a drive.
+_URL = re.compile(r"[a-z][a-z0-9+.-]+(?:::[a-z][a-z0-9+.-]+)*://", re.IGNORECASE)
+_MAGIC = re.compile(r"[*?\[]")
+
+
+def is_url(path: str) -> bool:
+    return bool(_URL.match(path))
+
+
+def open_url(url: str, mode: str = "rb") -> BinaryIO:
+    """The open file; raises OSError as `open` does, MissingExtraError, InputError."""
+    with _errors_of(url):
+        file_system, path = _file_system(url)
+        file: BinaryIO = file_system.open(path, mode)
+        return file
+
+
+def size_of(url: str) -> int:
+    """Size in bytes; 0 where the place does not tell. Raises OSError."""
+    with _errors_of(url):
+        file_system, path = _file_system(url)
+        return int(file_system.info(path).get("size") or 0)
+
+
+def find_urls(url: str) -> tuple[list[str], bool]:
+    """The files that a URL stands for, sorted, and whether it is a folder; none where there is no such thing."""
+    with _errors_of(url):
+        file_system, path = _file_system(url)
+        if _MAGIC.search(path):
+            matches = [match for match in file_system.glob(path) if file_system.isfile(match)]
+            return [file_system.unstrip_protocol(match) for match in sorted(matches)], False
+        if file_system.isfile(path):
+            return [url], False
+        found = sorted(file_system.find(path))
+        return [file_system.unstrip_protocol(name) for name in found], bool(found)
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise MissingExtraError("fsspec", "cloud") from error
+    file_system, path = url_to_fs(url)
+    return file_system, path
+
+
+@contextmanager
+def _errors_of(url: str) -> Iterator[None]:
+    """What a store raises, in terms of ours: some have errors of their own."""
+    try:
+        yield
+    except (OSError, InputError, MissingExtraError):
+        raise
+    except ImportError as error:  # "Install s3fs to access S3"
+        raise InputError(f"{url}: {error}") from error
+    except Exception as error:
+        raise InputError(f"{url}: {type(error).__name__}: {error}") from error
