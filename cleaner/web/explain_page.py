@@ -57,7 +57,7 @@ def render_page(explanation: Explanation, *, source: str, mode: str | None = Non
     source: how the document is called in the page's heading. mode: which threshold decided, if it shall be named.
     top: at most so many reasons a line, heaviest first; None shows all.
     """
-    script = _read("explain.js")
+    script = read_asset("explain.js")
     return "".join(
         (
             '<!doctype html>\n<html lang="en">\n',
@@ -113,13 +113,19 @@ def _short(score: float) -> str:
     return f"{score:.2f}".removeprefix("0")
 
 
-def _read(name: str) -> str:
+def read_asset(name: str) -> str:
+    """A style sheet or script of this room."""
     return files("cleaner.web").joinpath(name).read_text(encoding="utf-8")
+
+
+def visible(text: str) -> str:
+    """The text with pictures in place of characters that an HTML parser would drop or alter."""
+    return text.translate(_SHOWN)
 
 
 def _escape(text: str) -> str:
     """Text that an HTML parser gives back as a reader should see it, also inside a double-quoted attribute."""
-    return escape(text.translate(_SHOWN))
+    return escape(visible(text))
 
 
 def _head(source: str, script: str) -> str:
@@ -137,7 +143,7 @@ def _head(source: str, script: str) -> str:
         # Without it a browser asks the server, if there is one, for /favicon.ico.
         '<link rel="icon" href="data:,">\n'
         f"<title>{_escape(source)}, line by line</title>\n"
-        f"<style>\n{_read('explain.css')}{_class_rules()}</style>\n</head>\n"
+        f"<style>\n{read_asset('explain.css')}{_class_rules()}</style>\n</head>\n"
     )
 
 
