@@ -194,7 +194,7 @@ def _sites(sites: Sequence[Mapping[str, Any]], missed: int) -> str:
     return (
         "<section>\n<h2>Sites with most lines removed</h2>\n"
         f'<p class="note">In colour the lines that were removed, in grey those that stayed.{_bound(missed)}</p>\n'
-        '<table><thead><tr><th scope="col" class="name">site</th><td class="bar"></td>'
+        '<table class="sites"><thead><tr><th scope="col" class="name">site</th><td class="bar"></td>'
         '<th scope="col" class="n">removed</th><th scope="col" class="n">lines</th>'
         '<th scope="col" class="n">documents</th></tr></thead>\n'
         f"<tbody>{rows}</tbody></table>\n</section>\n"
