@@ -140,16 +140,21 @@ def _clean_rows(cleaner: Cleaning, table: pa.Table, columns: TableColumns, schem
     pa = _pyarrow()
     names = {*_record_fields(cleaner.options), *ERROR_FIELDS} - {"id", "url"}
     made = pa.schema([field for field in schema if field.name in names])
-    batches = []
-    rows: list[dict[str, Any]] = []
-    for outcome in cleaner.clean_many(_pages(table, columns)):
-        rows.append(_row(outcome, cleaner.options))
-        if len(rows) == _ROWS:
-            batches.append(pa.RecordBatch.from_pylist(rows, schema=made))
-            rows = []
-    if rows:
-        batches.append(pa.RecordBatch.from_pylist(rows, schema=made))
-    return pa.Table.from_batches(batches, schema=made)
+    outcomes = cleaner.clean_many(_pages(table, columns))
+    return pa.Table.from_batches(batches_of((_row(outcome, cleaner.options) for outcome in outcomes), made), made)
+
+
+def batches_of(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows as batches, of which few are Python objects at one time; a field that a row lacks is null."""
+    pa = _pyarrow()
+    waiting: list[dict[str, Any]] = []
+    for row in rows:
+        waiting.append(row)
+        if len(waiting) == _ROWS:
+            yield pa.RecordBatch.from_pylist(waiting, schema=schema)
+            waiting = []
+    if waiting:
+        yield pa.RecordBatch.from_pylist(waiting, schema=schema)
 
 
 def _row(outcome: Outcome, options: CleanOptions) -> dict[str, Any]:

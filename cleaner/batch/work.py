@@ -161,10 +161,11 @@ def clean_task(job: Job, task: Task, care: Care | None = None, beat: Beat = _no_
     ``beat`` hears the number of each document before it is touched.
     """
     care = care or Care()
+    cleaner = load_cleaner(job.model, job.options, job.page_model)
     done = Done(task.part, n_bytes=task.n_bytes)
     documents = _chosen(job, task, _watched(job, task, care, beat), done.tally)
     lines: list[bytes] = []
-    for document, outcome in _cleaned(job, _first(documents, care.limit), care.one_by_one):
+    for document, outcome in clean_documents(cleaner, _first(documents, care.limit), care.one_by_one):
         done.tally.n_surrogates += document.n_surrogates
         rendered = _render(job, document, outcome, done)
         if isinstance(rendered, TextFile):
@@ -227,9 +228,10 @@ def is_in_sample(name: str, share: float) -> bool:
     return int.from_bytes(digest, "big") < share * 2**64
 
 
-def _cleaned(job: Job, documents: Iterator[Document], one_by_one: bool) -> Iterator[tuple[Document, Outcome | Skipped]]:
+def clean_documents(
+    cleaner: Cleaner, documents: Iterator[Document], one_by_one: bool = False
+) -> Iterator[tuple[Document, Outcome | Skipped]]:
     """Each document with what became of it; those rejected or skipped in reading stay at their place among them."""
-    cleaner = load_cleaner(job.model, job.options, job.page_model)
     read: deque[Document] = deque()
     pages = _pages(documents, read)
     outcomes: Iterator[Outcome]

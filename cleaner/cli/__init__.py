@@ -20,6 +20,7 @@ from cleaner.errors import CleanerError, UsageError
 # Names and purposes stand here, so that `cleaner --help` need not import numpy to tell them.
 COMMANDS: dict[str, str] = {
     "clean": "Clean texts, HTML pages and JSON Lines; account for every removed line.",
+    "spark": "Clean on Spark, on as many machines as it has.",
     "explain": "Show each line of a document with its class, score and the features that decided it.",
     "train": "Fit a model to labelled documents and to pages with gold text.",
     "train-vectors": "Fit vectors of words to a sentence encoder, for train --vectors.",

@@ -1,0 +1,109 @@
+"""`cleaner spark`: the same job on Spark, for more than one machine."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cleaner.cli.amounts import parse_max_errors
+from cleaner.cli.clean import EXIT_REJECTED
+from cleaner.cli.phrases import read_phrases
+from cleaner.cli.progress import summarise, tell
+from cleaner.errors import UsageError
+
+
+def spark(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Parquet, WARC, WET, texts or pages; folders of them, URLs.")
+    ],
+    out: Annotated[str, typer.Option("-o", "--out", metavar="OUT", help="A folder, which gets Parquet.")],
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="KIND", help="parquet, warc, wet, text or html; told if absent.")
+    ] = None,
+    master: Annotated[
+        str | None, typer.Option(metavar="URL", help="Absent: as spark-submit says, else all cores of this machine.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="As for clean; it travels with the job.")] = (
+        None
+    ),
+    page_model: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="The same, for pages in HTML.")] = None,
+    keep: Annotated[str | None, typer.Option(metavar="CLASSES", help="Classes to keep, as for clean.")] = None,
+    mode: Annotated[str, typer.Option(metavar="MODE", help="balanced, precision or recall.")] = "balanced",
+    removed: Annotated[str, typer.Option(metavar="DETAIL", help="full, labels or none.")] = "full",
+    annotate: Annotated[bool, typer.Option("--annotate", help="Remove nothing; give each line its class.")] = False,
+    extractor: Annotated[str, typer.Option(metavar="NAME", help="lines, trafilatura or both.")] = "lines",
+    metadata: Annotated[str, typer.Option(metavar="DETAIL", help="fast or full.")] = "fast",
+    text_column: Annotated[str, typer.Option(metavar="NAME", help="Column that holds the text.")] = "text",
+    html_column: Annotated[str, typer.Option(metavar="NAME", help="Column that holds the page.")] = "html",
+    title_column: Annotated[str, typer.Option(metavar="NAME", help="Column that holds the title.")] = "title",
+    id_column: Annotated[str, typer.Option(metavar="NAME", help="Column that holds the id.")] = "id",
+    keep_input: Annotated[bool, typer.Option("--keep-input", help="Text and html come out as they came in.")] = False,
+    drop_like: Annotated[Path | None, typer.Option(metavar="FILE", help="Phrases that mark debris.")] = None,
+    keep_like: Annotated[Path | None, typer.Option(metavar="FILE", help="Phrases that mark the story.")] = None,
+    max_errors: Annotated[str, typer.Option(metavar="N|P%", help="Exit with 0 though so many were rejected.")] = "0",
+    restart: Annotated[bool, typer.Option("--restart", help="Overwrite what the output folder holds.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary.")] = False,
+) -> None:
+    """Clean on Spark: the same rows as `cleaner clean`, on as many machines as Spark has.
+
+    Rejected documents go to OUT/_errors. Spark repeats what a lost machine was at; there is no ledger.
+    """
+    started_s = time.monotonic()
+    allowed = parse_max_errors(max_errors)
+    from cleaner.batch.tasks import Columns
+    from cleaner.integrations.spark import SparkJob, open_session, write_cleaned
+    from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL
+    from cleaner.options import CleanOptions
+
+    options = CleanOptions(
+        mode=mode,  # type: ignore[arg-type]
+        removed=removed,  # type: ignore[arg-type]
+        extractor=extractor,  # type: ignore[arg-type]
+        metadata=metadata,  # type: ignore[arg-type]
+        annotate=annotate,
+        drop_like=read_phrases(drop_like),
+        keep_like=read_phrases(keep_like),
+        **({"keep": keep} if keep is not None else {}),  # type: ignore[arg-type]
+    )
+    job = SparkJob.of(
+        options,
+        Columns(text_column, html_column, title_column, id_column),
+        keep_input=keep_input,
+        model=model or DEFAULT_MODEL,
+        page_model=page_model or DEFAULT_PAGE_MODEL,
+    )
+    session = open_session(master)
+    try:
+        tally = write_cleaned(_cleaned(session, inputs, from_, out, job), out, overwrite=restart)
+    finally:
+        session.stop()
+    if not quiet:
+        tell(f"cleaner: {summarise(tally, f'{out}/_errors')}, {time.monotonic() - started_s:.1f} s")
+    if not allowed(tally):
+        sys.exit(EXIT_REJECTED)
+
+
+def _cleaned(session: Any, inputs: list[str], kind: str | None, out: str, job: Any) -> Any:
+    """The cleaned frame: of tables, which Spark reads itself, or of files, which our readers read."""
+    from cleaner.integrations.spark import FILE_KINDS, clean_files, clean_frame, read_tables
+    from cleaner.readers.kinds import parse_kind
+    from cleaner.readers.sources import find_sources
+
+    if kind == "parquet":
+        # Spark knows file systems that we do not.
+        return clean_frame(read_tables(session, inputs), job)
+    found = find_sources(inputs, parse_kind(kind) if kind else None, skip=[out]).sources
+    kinds = {source.kind for source in found}
+    if kinds == {"parquet"}:
+        return clean_frame(read_tables(session, [source.path for source in found]), job)
+    others = sorted(kind for kind in kinds if kind and kind not in FILE_KINDS)
+    if others:
+        raise UsageError(
+            f"{', '.join(others)}: on Spark the inputs are Parquet alone, or {', '.join(FILE_KINDS)}; "
+            "clean_frame() of cleaner.integrations.spark takes any frame that Spark reads"
+        )
+    return clean_files(session, found, job)

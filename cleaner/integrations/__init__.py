@@ -1,0 +1,1 @@
+"""Other people's engines: each a thin wrapper over `cleaner.arrow`."""
