@@ -40,12 +40,12 @@ class TableColumns:
     id: str = "id"
     keep_input: bool = False
 
-    def passed(self, names: list[str]) -> dict[str, str]:
+    def passed(self, names: list[str], ours: tuple[str, ...] = (*RECORD_FIELDS, *ERROR_FIELDS)) -> dict[str, str]:
         """The input's columns that come out as they are, each with the name it comes out with, in their order."""
         hidden = {"url", self.id} if self.id == "id" else {"url"}
         if not self.keep_input:
             hidden |= {self.text, self.html}
-        return passed_names((name for name in names if name not in hidden), (*RECORD_FIELDS, *ERROR_FIELDS))
+        return passed_names((name for name in names if name not in hidden), ours)
 
 
 def clean_table(
@@ -89,7 +89,7 @@ def cleaned_schema(schema: pa.Schema, options: CleanOptions, columns: TableColum
     pa = _pyarrow()
     columns = columns or TableColumns()
     _check_columns(schema, columns)
-    fields = _record_fields(options)
+    fields = record_schema_fields(options)
     for out, name in (("id", columns.id), ("url", "url")):
         fields[out] = schema.field(name).with_name(out) if name in schema.names else pa.field(out, pa.string())
     passed = [schema.field(name).with_name(out) for name, out in columns.passed(schema.names).items()]
@@ -97,7 +97,8 @@ def cleaned_schema(schema: pa.Schema, options: CleanOptions, columns: TableColum
     return pa.schema([*(fields[name] for name in RECORD_FIELDS if name in fields), *passed, *errors])
 
 
-def _record_fields(options: CleanOptions) -> dict[str, pa.Field]:
+def record_schema_fields(options: CleanOptions) -> dict[str, pa.Field]:
+    """The fields of the record out by name, with the types that they always have."""
     pa = _pyarrow()
     kinds: dict[str, Any] = dict.fromkeys(RECORD_FIELDS, pa.string())
     kinds |= {"quality": pa.float64(), "lines_in": pa.int64(), "lines_out": pa.int64()}
@@ -138,7 +139,7 @@ def _holds_documents(pa: Any, kind: pa.DataType) -> bool:
 def _clean_rows(cleaner: Cleaning, table: pa.Table, columns: TableColumns, schema: pa.Schema) -> pa.Table:
     """The columns that are made, for all rows."""
     pa = _pyarrow()
-    names = {*_record_fields(cleaner.options), *ERROR_FIELDS} - {"id", "url"}
+    names = {*record_schema_fields(cleaner.options), *ERROR_FIELDS} - {"id", "url"}
     made = pa.schema([field for field in schema if field.name in names])
     outcomes = cleaner.clean_many(_pages(table, columns))
     return pa.Table.from_batches(batches_of((_row(outcome, cleaner.options) for outcome in outcomes), made), made)

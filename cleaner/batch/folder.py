@@ -44,6 +44,11 @@ class FolderRun:
             self.ledger.close()
 
     @property
+    def n_shards(self) -> int:
+        """How many shards stand at their place."""
+        return self.ledger.n_shards if self.ledger is not None else 0
+
+    @property
     def finished_tally(self) -> Tally | None:
         """The counts of this very run where it was finished before; None where there is something to do."""
         if self.ledger is None or not self.ledger.is_finished:

@@ -220,6 +220,11 @@ class Ledger:
             done.texts = [TextFile(name, None, _unpacked(account)) for name, account in rows]
             yield done
 
+    @property
+    def n_shards(self) -> int:
+        """How many shards came to their place."""
+        return int(self._value("SELECT count(*) FROM outputs WHERE path LIKE 'part-%'"))
+
     def missing_outputs(self) -> list[str]:
         """Files of the run that are no longer there, or of another size."""
         rows = self._base.execute("SELECT path, size_bytes FROM outputs ORDER BY path")

@@ -12,7 +12,7 @@ from cleaner.extract.decode import decode
 from cleaner.readers import jsonl
 from cleaner.readers.csv import CsvBlock
 from cleaner.readers.packs import PackBlock
-from cleaner.readers.parquet import ParquetBlock
+from cleaner.readers.parquet import ParquetBlock, column_values
 from cleaner.readers.sources import Source
 from cleaner.readers.warc import WarcBlock
 from cleaner.readers.warc_pages import Place, page_from_warc
@@ -142,7 +142,8 @@ def _read_warc(task: Task, block: WarcBlock, options: Reading) -> Iterator[Docum
     for record in block.records:
         page = page_from_warc(record, block.kind, place, options.max_bytes)
         if options.keep_input and isinstance(page, Page) and isinstance(page.body, bytes):
-            page = replace(page, extra={page.kind: _decoded(page.body, page.kind == "html", page.encoding)})
+            given = _decoded(page.body, page.kind == "html", page.encoding)
+            page = replace(page, extra={**page.extra, page.kind: given})
         yield Document(page)
 
 
@@ -166,8 +167,15 @@ def _read_table(task: Task, block: ParquetBlock, options: Reading) -> Iterator[D
             yield _rejected(task, position, "unreadable", block.problem)
         return
     table = block.table()
+    columns = options.columns
+    if options.as_table:
+        read = (columns.text, columns.html, columns.title, columns.id, "url")
+        table = table.select([name for name in table.column_names if name in read])
     names = table.column_names
-    for position, values in enumerate(
-        zip(*(column.to_pylist() for column in table.columns), strict=True), block.first_record
-    ):
-        yield Document(_page_of_record(task, position, dict(zip(names, values, strict=True)), options))
+    values = [
+        column.to_pylist() if options.as_table or name in (columns.text, columns.html) else column_values(column)
+        for name, column in zip(names, table.columns, strict=True)
+    ]
+    for position, row in enumerate(zip(*values, strict=True), block.first_record):
+        page = _page_of_record(task, position, dict(zip(names, row, strict=True)), options)
+        yield Document(replace(page, extra={}) if options.as_table and isinstance(page, Page) else page)

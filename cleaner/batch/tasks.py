@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from cleaner.errors import DocumentError, InputError
 from cleaner.readers import csv, jsonl, packs, parquet, warc
-from cleaner.readers.kinds import SINGLE_KINDS, TSV_SUFFIXES, suffix_of
+from cleaner.readers.kinds import PACK_KINDS, SINGLE_KINDS, TSV_SUFFIXES, suffix_of
 from cleaner.readers.sources import Source
 from cleaner.readers.streams import PIPE_CHUNK_BYTES, as_utf8, read_ahead
 from cleaner.readers.warc_pages import require_fastwarc
@@ -38,12 +38,16 @@ class Columns:
 
 @dataclass(frozen=True)
 class Reading:
-    """How documents are read. keep_input: the record out carries the document as it came in.
-    max_bytes: a document of more is too large."""
+    """How documents are read.
+
+    keep_input: the record out carries the document as it came in. max_bytes: a document of more is too large.
+    as_table: of a table the documents are read alone, as the columns that pass through go on as they are.
+    """
 
     columns: Columns = Columns()
     keep_input: bool = False
     max_bytes: int = 400_000_000
+    as_table: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def _parts(sources: Sequence[Source], as_texts: bool) -> Iterator[int | None]:
     numbers = count()
     shared: int | None = None
     for source in sources:
-        if source.kind is None or (as_texts and source.kind in SINGLE_KINDS):
+        if source.kind is None or (as_texts and source.kind in (*SINGLE_KINDS, *PACK_KINDS)):
             yield None
         elif source.kind in SINGLE_KINDS:
             shared = next(numbers) if shared is None else shared

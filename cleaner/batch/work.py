@@ -12,6 +12,7 @@ from typing import Any
 
 from cleaner.batch.findings import Findings
 from cleaner.batch.read import Document, read_task
+from cleaner.batch.render import Form, Rendering, new_rendering
 from cleaner.batch.tasks import Columns, Files, Reading, Task
 from cleaner.model.artefact import DEFAULT_PAGE_MODEL
 from cleaner.options import CleanOptions
@@ -30,6 +31,7 @@ class Job:
     as_texts: single texts and pages come out as plain text beside their account, not as records.
     model, page_model: what judges texts, and pages in HTML.
     sample: the share of the documents that is cleaned; None for all.
+    form: what records become.
     """
 
     model: str
@@ -39,10 +41,11 @@ class Job:
     as_texts: bool = False
     page_model: str = DEFAULT_PAGE_MODEL
     sample: float | None = None
+    form: Form = field(default_factory=Form)
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.columns, self.keep_input, self.max_bytes)
+        return Reading(self.columns, self.keep_input, self.max_bytes, as_table=self.form.kind == "parquet")
 
     @property
     def max_bytes(self) -> int:
@@ -120,6 +123,15 @@ class Done:
     findings: Findings = field(default_factory=Findings)
     n_bytes: int = 0
 
+    def count(self, document: Document, outcome: Outcome | Skipped) -> None:
+        """Counts what became of a document."""
+        self.tally.n_surrogates += document.n_surrogates
+        self.tally.count(outcome)
+        if isinstance(outcome, Rejected):
+            self.rejected.append(outcome)
+        elif isinstance(outcome, Article):
+            self.findings.count(outcome)
+
     @property
     def is_unreadable(self) -> bool:
         """Whether the task is an input that could not be read, and nothing else."""
@@ -164,15 +176,14 @@ def clean_task(job: Job, task: Task, care: Care | None = None, beat: Beat = _no_
     cleaner = load_cleaner(job.model, job.options, job.page_model)
     done = Done(task.part, n_bytes=task.n_bytes)
     documents = _chosen(job, task, _watched(job, task, care, beat), done.tally)
-    lines: list[bytes] = []
+    rendering = new_rendering(job.form, job.options, task, job.reading)
+    outcomes: list[tuple[Document, Outcome | Skipped]] = []
     for document, outcome in clean_documents(cleaner, _first(documents, care.limit), care.one_by_one):
-        done.tally.n_surrogates += document.n_surrogates
-        rendered = _render(job, document, outcome, done)
-        if isinstance(rendered, TextFile):
-            done.texts.append(rendered)
-        elif rendered is not None:
-            lines.append(rendered)
-    done.records = b"".join(lines)
+        outcomes.append((document, _rendered(job, document, outcome, done, rendering)))
+    done.records = rendering.content()
+    failed = {rejected.position: rejected for rejected in rendering.rejected()}
+    for document, outcome in outcomes:
+        done.count(document, failed.get(document.page.position, outcome))
     done.findings.prune()
     return done
 
@@ -258,26 +269,24 @@ def _unread(read: deque[Document]) -> Iterator[tuple[Document, Rejected | Skippe
         yield read.popleft(), page
 
 
-def _render(job: Job, document: Document, outcome: Outcome | Skipped, done: Done) -> bytes | TextFile | None:
-    """What is written of an article; None for one that is skipped or rejected, at last because of the writing."""
-    rendered: bytes | TextFile | None = None
-    if isinstance(outcome, Article):
-        try:
-            rendered = _rendered(job, document, outcome)
-        except Exception as error:
-            message = f"the record cannot be written: {type(error).__name__}: {error}"
-            outcome = Rejected(outcome.id, "internal", message, document.page.source, document.page.position)
-    if isinstance(outcome, Rejected):
-        done.rejected.append(outcome)
-    elif isinstance(outcome, Article):
-        done.findings.count(outcome)
-    done.tally.count(outcome)
-    return rendered
+def _rendered(
+    job: Job, document: Document, outcome: Outcome | Skipped, done: Done, rendering: Rendering
+) -> Outcome | Skipped:
+    """What became of a document at last: an article that cannot be written is rejected."""
+    if not isinstance(outcome, Article):
+        return outcome
+    try:
+        if job.as_texts and document.name is not None:
+            done.texts.append(_text_file(job, document.name, outcome))
+        else:
+            rendering.add(document, outcome)
+    except Exception as error:
+        message = f"the record cannot be written: {type(error).__name__}: {error}"
+        return Rejected(outcome.id, "internal", message, document.page.source, document.page.position)
+    return outcome
 
 
-def _rendered(job: Job, document: Document, article: Article) -> bytes | TextFile:
-    if not job.as_texts or document.name is None:
-        return record_line(article_record(article, job.options), document.is_exact)
+def _text_file(job: Job, name: str, article: Article) -> TextFile:
     account = article_record(article, job.options)
     del account["text"]
-    return TextFile(document.name, article_text(article).encode(), record_line(account))
+    return TextFile(name, article_text(article).encode(), record_line(account))

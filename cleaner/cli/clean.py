@@ -17,6 +17,7 @@ from cleaner.cli.amounts import parse_max_errors, parse_share, parse_size
 from cleaner.cli.phrases import read_phrases
 from cleaner.cli.progress import Log, Progress
 from cleaner.errors import InputError, UsageError
+from cleaner.remote import is_url
 
 if TYPE_CHECKING:
     from cleaner.batch.folder import FolderRun
@@ -80,21 +81,32 @@ def clean(
     context: typer.Context,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT...", help="Files, folders, globs; - is standard input.", show_default=False),
+        typer.Argument(
+            metavar="INPUT...", help="Files, folders, globs, URLs; - is standard input.", show_default=False
+        ),
     ] = None,
     out: Annotated[
         str | None,
         typer.Option(
-            "-o", "--out", metavar="OUT", help="A .jsonl, .txt or .md file (.gz, .zst behind it packs), or a folder."
+            "-o",
+            "--out",
+            metavar="OUT",
+            help="A .jsonl, .parquet, .wet, .txt or .md file (.gz, .zst behind it packs), or a folder.",
         ),
     ] = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="KIND", help="What the inputs are: text, html or jsonl; told if absent."),
+        typer.Option(
+            "--from",
+            metavar="KIND",
+            help="What the inputs are: text, html, jsonl, csv, parquet, warc, wet, tar or zip.",
+        ),
     ] = None,
     to: Annotated[
         str | None,
-        typer.Option("--to", metavar="KIND", help="What comes out: jsonl, text or markdown; by -o if absent."),
+        typer.Option(
+            "--to", metavar="KIND", help="What comes out: jsonl, parquet, wet, text or markdown; by -o if absent."
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME|PATH", help="A packaged model or a model folder.")
@@ -152,6 +164,10 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be read and written, and do nothing.")] = (
         False
     ),
+    shard_size: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Of the shards in a folder, such as 256M; absent: a shard each input."),
+    ] = None,
     errors: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="Where rejected documents go; absent: beside -o, or standard error."),
@@ -192,7 +208,7 @@ def clean(
         raise UsageError(f"--log-format {log_format}: it is text or json")
     allowed = parse_max_errors(max_errors)
 
-    from cleaner.batch.outputs import Errors, choose_target, open_output, parse_out_kind
+    from cleaner.batch.outputs import Errors, choose_form, choose_target, open_output
     from cleaner.batch.run import Account, run
     from cleaner.batch.tasks import Columns, count_parts
     from cleaner.batch.work import Job, load_cleaner
@@ -212,12 +228,12 @@ def clean(
         **({"keep": keep} if keep is not None else {}),  # type: ignore[arg-type]
     )
     kind = parse_kind(from_) if from_ else None
-    out_kind = parse_out_kind(to) if to else None
+    shard_bytes = None if shard_size is None else parse_size(shard_size, "--shard-size")
     if files_from == "-" and "-" in (inputs or []):
         raise UsageError("standard input (-) cannot be an input and the list of --files-from")
     arguments = [*(inputs or []), *_read_list(files_from)]
     found = find_sources(arguments, kind, skip=_written(out, errors))
-    target = choose_target(out, out_kind, found, annotate)
+    target = choose_target(out, to, found, annotate, shard_bytes)
     if target.is_markdown:
         options = replace(options, markdown=True)
     _refuse_overwriting(found, target, errors)
@@ -231,6 +247,7 @@ def clean(
         page_model or DEFAULT_PAGE_MODEL,
         None if sample is None else parse_share(sample, "--sample"),
     )
+    job = replace(job, form=choose_form(target, found.sources, job))
     memory = None if max_memory is None else parse_size(max_memory, "--max-memory")
     plan = _plan(found, workers, timeout, memory, not unordered, limit)
     # A model that cannot be loaded should be known before anything is written, and not from a worker.
@@ -256,7 +273,13 @@ def clean(
             else:
                 rejections = Errors(errors, target.errors_path, sys.stderr.buffer)
                 place = rejections.place
-                output = open_output(target, sys.stdout.buffer, count_parts(found.sources, job.as_texts))
+                output = open_output(
+                    target,
+                    sys.stdout.buffer,
+                    count_parts(found.sources, job.as_texts),
+                    job.form,
+                    recorded.n_shards if recorded else 0,
+                )
                 if recorded:
                     from cleaner.web.run_page import render_run
 
@@ -293,14 +316,13 @@ def _plan(
 def _open_run(
     found: Found, target: Target, job: Job, plan: Plan, named_limits: dict[str, Any], restart: bool
 ) -> FolderRun | None:
-    if target.place != "folder" or target.path is None:
+    if target.place != "folder" or target.path is None or is_url(target.path):
         return None
     from cleaner.batch.folder import open_run
     from cleaner.batch.report import run_facts
 
     ending = ".md" if target.is_markdown else ".txt"
-    to = ending if target.as_texts else "jsonl"
-    facts = run_facts(job, plan, {"to": to, **named_limits})
+    facts = run_facts(job, plan, {"to": target.shown_form(), "shard_size": target.shard_bytes, **named_limits})
     return open_run(Path(target.path), found.sources, facts, restart=restart, text_ending=ending)
 
 

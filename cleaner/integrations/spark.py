@@ -124,7 +124,10 @@ def clean_files(session: Any, sources: Sequence[Source], job: SparkJob) -> Any:
 
     if job.keep_input:
         raise UsageError("--keep-input is for tables; of web archives, texts and pages Spark keeps no copy")
-    table = pa.schema([("id", pa.string()), ("url", pa.string()), (job.columns.text, pa.string())])
+    names = ["id", "url", job.columns.text]
+    if any(source.kind in ("warc", "wet") for source in sources):
+        names.append("warc_date")
+    table = pa.schema([(name, pa.string()) for name in names])
     schema = cleaned_schema(table, job.options, TableColumns(text=job.columns.text))
     schema = schema.append(pa.field("error_source", pa.string())).append(pa.field("error_position", pa.int64()))
     schema = schema.append(pa.field("skipped", pa.string()))

@@ -12,6 +12,8 @@ SourceKind = Literal["text", "html", "jsonl", "csv", "parquet", "warc", "wet", "
 KINDS: tuple[SourceKind, ...] = get_args(SourceKind)
 # What holds one document a file.
 SINGLE_KINDS: tuple[SourceKind, ...] = ("text", "html")
+# What holds a folder of them.
+PACK_KINDS: tuple[SourceKind, ...] = ("tar", "zip")
 HEAD_BYTES = 64 * 1024
 
 _SUFFIX_KINDS: dict[str, SourceKind] = {

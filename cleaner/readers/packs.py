@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from cleaner.errors import DocumentError, InputError, UsageError
@@ -54,9 +54,11 @@ def cut_zip(file: BinaryIO, kind: SourceKind | None, max_bytes: int) -> Iterator
 
 def _cut_blocks(members: Iterator[Member]) -> Iterator[PackBlock]:
     waiting: list[Member] = []
+    names: set[str] = set()
     n_bytes = n_before = 0
     try:
         for member in members:
+            member = _renamed(member, names)
             if waiting and (n_bytes + len(member.body) > BLOCK_BYTES or len(waiting) == BLOCK_MEMBERS):
                 yield PackBlock(waiting, n_before)
                 n_before, waiting, n_bytes = n_before + len(waiting), [], 0
@@ -68,6 +70,16 @@ def _cut_blocks(members: Iterator[Member]) -> Iterator[PackBlock]:
         raise
     if waiting or not n_before:
         yield PackBlock(waiting, n_before)
+
+
+def _renamed(member: Member, names: set[str]) -> Member:
+    """The member under a name that none before it had: archives that were added to hold a file twice."""
+    name, number = member.name, 1
+    while name in names:
+        number += 1
+        name = f"{member.name}~{number}"
+    names.add(name)
+    return member if name == member.name else replace(member, name=name)
 
 
 def _tar_members(chunks: Iterable[bytes], kind: SourceKind | None, max_bytes: int) -> Iterator[Member]:

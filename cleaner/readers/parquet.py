@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -77,6 +78,35 @@ def _packed(pa: Any, table: pa.Table) -> bytes:
         stream.write_table(table)
     packed: bytes = sink.getvalue().to_pybytes()
     return packed
+
+
+def column_values(column: pa.ChunkedArray) -> list[Any]:
+    """The values of a column as JSON has them: times and decimals as they are written, bytes that are no text in
+    base 64."""
+    pa = _pyarrow()
+    kind = column.type
+    # Python's times are exact to the microsecond.
+    if pa.types.is_timestamp(kind) or pa.types.is_time(kind) or pa.types.is_date(kind):
+        column = column.cast(pa.string())
+    try:
+        return [_json_value(value) for value in column.to_pylist()]
+    except ValueError:
+        return [None if not value.is_valid else str(value) for value in column]
+
+
+def _json_value(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, dict):
+        return {name: _json_value(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_value(item) for item in value]
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return base64.b64encode(value).decode()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _open(file: BinaryIO) -> Any:

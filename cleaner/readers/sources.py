@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 
 from cleaner.errors import CleanerError, InputError, UsageError
 from cleaner.readers.kinds import HEAD_BYTES, SourceKind, is_enough_to_tell, tell_kind
-from cleaner.readers.remote import find_urls, is_url, open_url, size_of
 from cleaner.readers.streams import CHUNK_BYTES, PIPE_CHUNK_BYTES, decompressed, packing_of, peek, read_chunks
+from cleaner.remote import find_urls, is_url, open_url, size_of
 
 STDIN = "-"
 _SPOOL_BYTES = 64 << 20

@@ -43,7 +43,7 @@ class Place:
 class _Found:
     body: bytes
     kind: Kind
-    url: str | None
+    headers: HeaderMap
     encoding: str | None = None
 
 
@@ -70,8 +70,17 @@ def page_from_warc(record: RawRecord, kind: WarcKind, place: Place, max_bytes: i
         return Rejected(record_id, error.reason, str(error), place.path, record.position)
     if isinstance(found_page, str):
         return Skipped(found_page, place.path, record.position)
-    body, kind_, url, charset = found_page.body, found_page.kind, found_page.url, found_page.encoding
-    return Page(body, kind_, record_id, url, None, charset, place.path, record.position)
+    url, date = (found_page.headers.get(name) for name in ("WARC-Target-URI", "WARC-Date"))
+    return Page(
+        found_page.body,
+        found_page.kind,
+        id=record_id,
+        url=url,
+        encoding=found_page.encoding,
+        source=place.path,
+        position=record.position,
+        extra={"warc_date": date},
+    )
 
 
 def _text_page(record: RawRecord, max_bytes: int) -> _Found | str:
@@ -80,7 +89,7 @@ def _text_page(record: RawRecord, max_bytes: int) -> _Found | str:
     headers = _parse(record).headers
     body = record.content[record.n_header :]
     _check_digests(headers, body, [body])
-    return _Found(body, "text", headers.get("WARC-Target-URI"))
+    return _Found(body, "text", headers)
 
 
 def _html_page(record: RawRecord, max_bytes: int) -> _Found | str:
@@ -103,7 +112,7 @@ def _html_page(record: RawRecord, max_bytes: int) -> _Found | str:
     unpacked = unpack_body(body, transfer, encoding, max_bytes, is_cut=is_cut)
     charset = _CHARSET.search(http.get("Content-Type") or "")
     kind = tell_page(unpacked[:HEAD_BYTES], mime in _PAGES)
-    return _Found(unpacked, kind, parsed.headers.get("WARC-Target-URI"), charset[1] if charset else None)
+    return _Found(unpacked, kind, parsed.headers, charset[1] if charset else None)
 
 
 def _parse(record: RawRecord) -> WarcRecord:

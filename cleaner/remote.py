@@ -21,7 +21,7 @@ def is_url(path: str) -> bool:
 def open_url(url: str, mode: str = "rb") -> BinaryIO:
     """The open file; raises OSError as `open` does, MissingExtraError, InputError."""
     with _errors_of(url):
-        file_system, path = _file_system(url)
+        file_system, path = file_system_of(url)
         file: BinaryIO = file_system.open(path, mode)
         return file
 
@@ -29,14 +29,14 @@ def open_url(url: str, mode: str = "rb") -> BinaryIO:
 def size_of(url: str) -> int:
     """Size in bytes; 0 where the place does not tell. Raises OSError."""
     with _errors_of(url):
-        file_system, path = _file_system(url)
+        file_system, path = file_system_of(url)
         return int(file_system.info(path).get("size") or 0)
 
 
 def find_urls(url: str) -> tuple[list[str], bool]:
     """The files that a URL stands for, sorted, and whether it is a folder; none where there is no such thing."""
     with _errors_of(url):
-        file_system, path = _file_system(url)
+        file_system, path = file_system_of(url)
         if _MAGIC.search(path):
             matches = [match for match in file_system.glob(path) if file_system.isfile(match)]
             return [file_system.unstrip_protocol(match) for match in sorted(matches)], False
@@ -46,13 +46,15 @@ def find_urls(url: str) -> tuple[list[str], bool]:
         return [file_system.unstrip_protocol(name) for name in found], bool(found)
 
 
-def _file_system(url: str) -> tuple[Any, str]:
+def file_system_of(url: str) -> tuple[Any, str]:
+    """The store that a URL leads to, and the path in it. Raises MissingExtraError, InputError."""
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise MissingExtraError("fsspec", "cloud") from error
-    file_system, path = url_to_fs(url)
-    return file_system, path
+    with _errors_of(url):
+        file_system, path = url_to_fs(url)
+        return file_system, path
 
 
 @contextmanager
