@@ -35,7 +35,9 @@ STORIES = {
     + ["", None],
     "paper": list(range(42)),
 }
-PAGE = "<html><head><title>Mill reopens</title></head><body><p>The mill on the Lenn grinds flour again.</p></body></html>"
+PAGE = (
+    "<html><head><title>Mill reopens</title></head><body><p>The mill on the Lenn grinds flour again.</p></body></html>"
+)
 
 
 def spark(*arguments: str | Path) -> tuple[int, str]:
