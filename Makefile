@@ -15,7 +15,7 @@ EDITABLE := --no-build-isolation --editable
 PINS := pyproject.toml requirements/lock.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format chromium check-all models word-vectors page-models bench bench-quality bench-pages bench-speed bench-verdicts lock dist clean
+.PHONY: help demo test lint format chromium check-all models word-vectors page-models bench bench-quality bench-pages bench-speed bench-verdicts lock dist clean bench-crawl
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -115,6 +115,9 @@ bench-pages: .venv/.all ## articles out of HTML, beside other extractors; BENCH_
 
 bench-verdicts: .venv/.all ## articles called none, and other pages found; BENCH_ARGS=--fit chooses the weights anew
 	$(PY) bench/verdicts.py --corpora "$(CORPORA)" $(BENCH_ARGS)
+
+bench-crawl: .venv/.all ## a crawl dump of 10,000 pages: every record accounted for, and how fast
+	$(PY) bench/crawl.py --corpora "$(CORPORA)" $(BENCH_ARGS)
 
 bench-speed: .venv/.all
 	$(PY) bench/speed.py --corpora "$(CORPORA)"

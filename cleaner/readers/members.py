@@ -14,6 +14,7 @@ _KEPT_BYTES = 16 << 20
 # As many bytes of a member as tell whether it is one; a block of zstandard unpacks only when it is complete. Files of
 # the other packings are one member.
 _PROBE_BYTES = {"gz": 512, "zst": 192 << 10}
+_KEPT_HEAD_BYTES = 64 << 10
 _DICTIONARY_MAGIC = b"\x5d\x2a\x4d\x18"
 RECORD_START = b"WARC/"
 
@@ -33,11 +34,19 @@ def unpacked_members(chunks: Iterable[bytes]) -> Iterator[Piece]:
 
     Behind damage it goes on at the next member that begins with a record. What is not packed comes as it is.
     """
-    head, chunks = peek(chunks, lambda head: len(head) >= 8)
+    head, chunks = peek(chunks, lambda head: len(head) >= _KEPT_HEAD_BYTES)
     packing = packing_of(head)
-    if packing is None:
-        return (Piece(chunk) for chunk in chunks)
-    return _Members(chunks, packing).pieces()
+    if packing is not None:
+        return _Members(chunks, packing).pieces()
+    packing = None if head.startswith(RECORD_START) else _hidden_packing(head)
+    if packing is not None:
+        return _Members(chunks, packing).pieces_behind_damage()
+    return (Piece(chunk) for chunk in chunks)
+
+
+def _hidden_packing(head: bytes) -> str | None:
+    """How the members are packed of an archive whose first one is damaged in its first bytes."""
+    return next((packing for packing in _PROBE_BYTES if _Members([head], packing).has_record()), None)
 
 
 class _Members:
@@ -54,6 +63,16 @@ class _Members:
                 yield from self._member()
             else:
                 self._raw = b""  # padding behind a member
+
+    def pieces_behind_damage(self) -> Iterator[Piece]:
+        yield Piece(b"", True, f"no {self._packing} data begins here")
+        self._go_to_next_start()
+        yield from self.pieces()
+
+    def has_record(self) -> bool:
+        """Whether a record begins behind the first byte."""
+        self._go_to_next_start()
+        return bool(self._raw)
 
     def _fill(self) -> bool:
         """Reads on; whether there was anything left."""

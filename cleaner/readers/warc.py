@@ -192,6 +192,8 @@ class _Framer:
         if isinstance(n_header, str):
             return self._broken(0, n_header)
         header = bytes(self._buffer[:n_header])
+        if _INNER_START.search(header, 1):
+            return self._broken(0, "its header breaks off, and another record begins in it")
         length, kind = _CONTENT_LENGTH.search(header), _TYPE.search(header)
         if length is None or kind is None:
             return self._broken(n_header, f"it has no {'WARC-Type' if length else 'readable Content-Length'}")
