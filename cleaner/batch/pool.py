@@ -34,6 +34,8 @@ _QUEUED_TASKS = 2
 _WINDOW_TASKS = 4
 # How often the workers are looked after.
 _TICK_S = 0.1
+# How often a worker looks whether there is someone to work for.
+_PARENT_S = 0.5
 # A worker that dies so often without having begun a document has no document to blame.
 _MAX_BLAMELESS_DEATHS = 3
 _GIGABYTE = 1 << 30
@@ -123,10 +125,14 @@ def _begin_worker(parent: int) -> None:
 
 
 def _leave_with(parent: int) -> None:
-    import psutil
+    if os.name == "nt":
+        import psutil
 
-    with suppress(psutil.Error):
-        psutil.Process(parent).wait()
+        with suppress(psutil.Error):
+            psutil.Process(parent).wait()
+    # A dead parent that nobody has waited for still counts as a process, but has no children any more.
+    while os.name != "nt" and os.getppid() == parent:
+        time.sleep(_PARENT_S)
     os._exit(1)
 
 
