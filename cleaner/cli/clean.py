@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 EXIT_REJECTED = 3
 # A page takes a few thousandths of a second, the longest text that is read some twenty seconds.
 DEFAULT_TIMEOUT_S = 120.0
+UNORDERED_SHARD_BYTES = 256 << 20
 
 
 def _read_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -234,6 +235,9 @@ def clean(
     arguments = [*(inputs or []), *_read_list(files_from)]
     found = find_sources(arguments, kind, skip=_written(out, errors))
     target = choose_target(out, to, found, annotate, shard_bytes)
+    if unordered and target.place == "folder" and target.shard_bytes is None:
+        # Documents of several inputs come by turns, so that no input can have a shard of its own.
+        target = replace(target, shard_bytes=UNORDERED_SHARD_BYTES)
     if target.is_markdown:
         options = replace(options, markdown=True)
     _refuse_overwriting(found, target, errors)
