@@ -242,10 +242,8 @@ def account_table(dump: Dump, summary: dict[str, Any]) -> str:
     rows = [("pages", by_fate["page"], sum(summary["verdicts"].values()), "cleaned")]
     for fate in ("redirect", "not_html", "status", "request", "revisit", "warcinfo"):
         rows.append((fate, by_fate[fate] + dump.others[fate], skipped[fate], "skipped"))
-    n_rejected = sum(summary["rejected"].values())
-    rows.append(
-        ("broken records, garbage between", by_fate["error"] + dump.others["garbage"], told, "in the errors file")
-    )
+    n_broken, n_rejected = by_fate["error"] + dump.others["garbage"], sum(summary["rejected"].values())
+    rows.append(("broken records, garbage between", n_broken, n_rejected, "in the errors file"))
     lines = [f"| {name} | {n:,} | {n_told:,} | {where} |" for name, n, n_told, where in rows]
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(summary["rejected"].items()))
     return "\n".join(

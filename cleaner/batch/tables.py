@@ -261,5 +261,8 @@ def table_columns(reading: Reading) -> TableColumns:
 
 def passed_rows(table: pa.Table, reading: Reading, rows: Iterable[int]) -> pa.Table:
     """Of some rows the columns that come out as they are, under the names they come out with."""
+    import pyarrow as pa
+
     names = table_columns(reading).passed(table.column_names, RECORD_FIELDS)
-    return table.select(list(names)).rename_columns(list(names.values())).take(list(rows))
+    places = pa.array(list(rows), pa.int64())
+    return table.select(list(names)).rename_columns(list(names.values())).take(places)

@@ -101,23 +101,25 @@ class _Reader:
     def __init__(self, chunks: Iterable[bytes], max_bytes: int) -> None:
         self._lines = _lines(chunks, max_bytes)
         self._max_bytes = max_bytes
-        self._waiting: list[str] = []  # lines to be read again, the last first
+        self._waiting: list[str | None] = []  # lines to be read again, the last first
         self._taken: list[str] = []  # lines of the row that is being read
         self._n_taken_bytes = 0
-        self._is_open = False
+        self._is_open = False  # whether the row ended within quotation marks
+        self._is_long = False  # whether it is more than can be
         self._n_lines = 0
         self._delimiter = ","
 
     def read_head(self, is_tsv: bool) -> list[str]:
         """The names of the columns; none in an empty file."""
         for line in self._lines:
-            self._n_lines += 1
-            line = line.removeprefix("\ufeff")
+            if line is None:
+                raise InputError(f"the head has more than {self._max_bytes:,} bytes")
+            line = line.removeprefix("\ufeff") if not self._n_lines else line
             if line.strip():
                 self._delimiter = "\t" if is_tsv else sniff_delimiter(line)
-                self._n_lines -= 1
                 self._waiting.append(line)
                 break
+            self._n_lines += 1
         else:
             return []
         try:
@@ -138,16 +140,16 @@ class _Reader:
             try:
                 cells = next(parse)
             except StopIteration:
-                return
+                if not self._is_long:
+                    return
             except csv.Error as error:
                 problem = ("invalid_csv", f"line {first_line}: {error}")
-            if self._is_open:
-                problem = self._open_row_problem(first_line)
-                if n_retries < _MAX_RETRIES:
-                    n_retries += 1
-                    self._take_back()
-            elif cells and len(cells) != n_cells:
+            problem = self._row_problem(first_line) or problem
+            if problem is None and cells and len(cells) != n_cells:
                 problem = ("invalid_csv", _ragged_message(first_line, self._n_lines, len(cells), n_cells))
+            elif problem is not None and len(self._taken) > 1 and n_retries < _MAX_RETRIES:
+                n_retries += 1
+                self._take_back()
             if problem is not None:
                 parse = self._parse()
                 yield Row(first_line, [], problem), 0
@@ -156,27 +158,35 @@ class _Reader:
             self._forget()
 
     def _parse(self) -> Iterator[list[str]]:
-        return csv.reader(self._next_lines(), delimiter=self._delimiter)
+        # Strict: otherwise a mark that stands open takes the next ones for closing and opening, and swallows rows.
+        return csv.reader(self._next_lines(), delimiter=self._delimiter, strict=True)
 
     def _next_lines(self) -> Iterator[str]:
         while True:
             if self._n_taken_bytes > self._max_bytes:
-                self._is_open = True
+                self._is_long = True
                 return
-            line = self._waiting.pop() if self._waiting else next(self._lines, None)
-            if line is None:
-                # The reader asks for more within a row: a quotation mark stands open.
+            line = self._waiting.pop() if self._waiting else next(self._lines, "")
+            if line is None and self._taken:
+                self._waiting.append(None)
+            if not line:
+                # Where a row was begun, a quotation mark stands open.
                 self._is_open = bool(self._taken)
+                self._is_long = line is None and not self._taken
+                self._n_lines += self._is_long
                 return
             self._taken.append(line)
             self._n_taken_bytes += len(line)
             self._n_lines += 1
             yield line
 
-    def _open_row_problem(self, first_line: int) -> tuple[str, str]:
-        if self._n_taken_bytes > self._max_bytes:
+    def _row_problem(self, first_line: int) -> tuple[str, str] | None:
+        """What is wrong with the row that was read; that it is ragged aside."""
+        if self._is_long:
             return "too_large", f"the row from line {first_line} on has more than {self._max_bytes:,} characters"
-        return "invalid_csv", f"line {first_line}: a quotation mark is never closed"
+        if self._is_open:
+            return "invalid_csv", f"line {first_line}: a quotation mark is never closed"
+        return None
 
     def _take_back(self) -> None:
         """Only the first line of the row counts as read."""
@@ -187,7 +197,7 @@ class _Reader:
     def _forget(self) -> None:
         self._taken.clear()
         self._n_taken_bytes = 0
-        self._is_open = False
+        self._is_open = self._is_long = False
 
 
 def _ragged_message(first_line: int, last_line: int, n_cells: int, n_wanted: int) -> str:
@@ -195,22 +205,22 @@ def _ragged_message(first_line: int, last_line: int, n_cells: int, n_wanted: int
     return f"{place}: {n_cells:,} cell{'' if n_cells == 1 else 's'}, the head has {n_wanted:,}"
 
 
-def _lines(chunks: Iterable[bytes], max_bytes: int) -> Iterator[str]:
-    """Lines with their ends; one that is longer than can be is handed on in parts."""
+def _lines(chunks: Iterable[bytes], max_bytes: int) -> Iterator[str | None]:
+    """Lines with their ends; None for one that is longer than can be."""
     pending: list[bytes] = []
     n_pending = 0
     for chunk in chunks:
         *lines, rest = chunk.split(b"\n")
         for line in lines:
-            pending.append(line)
-            yield (b"".join(pending) + b"\n").decode("utf-8", "surrogateescape")
+            n_pending += len(line)
+            is_long = n_pending > max_bytes
+            yield None if is_long else (b"".join([*pending, line]) + b"\n").decode("utf-8", "surrogateescape")
             pending.clear()
             n_pending = 0
-        pending.append(rest)
         n_pending += len(rest)
-        if n_pending > max_bytes:
-            yield b"".join(pending).decode("utf-8", "surrogateescape")
+        if n_pending <= max_bytes:
+            pending.append(rest)
+        else:
             pending.clear()
-            n_pending = 0
     if n_pending:
-        yield b"".join(pending).decode("utf-8", "surrogateescape")
+        yield None if n_pending > max_bytes else b"".join(pending).decode("utf-8", "surrogateescape")
