@@ -33,17 +33,17 @@ def size_of(url: str) -> int:
         return int(file_system.info(path).get("size") or 0)
 
 
-def find_urls(url: str) -> tuple[list[str], bool]:
-    """The files that a URL stands for, sorted, and whether it is a folder; none where there is no such thing."""
+def find_urls(url: str) -> tuple[list[str], str | None]:
+    """The files that a URL stands for, sorted, and the folder where it is one; none where there is no such thing."""
     with _errors_of(url):
         file_system, path = file_system_of(url)
         if _MAGIC.search(path):
             matches = [match for match in file_system.glob(path) if file_system.isfile(match)]
-            return [file_system.unstrip_protocol(match) for match in sorted(matches)], False
+            return [file_system.unstrip_protocol(match) for match in sorted(matches)], None
         if file_system.isfile(path):
-            return [url], False
-        found = sorted(file_system.find(path))
-        return [file_system.unstrip_protocol(name) for name in found], bool(found)
+            return [url], None
+        found = [file_system.unstrip_protocol(name) for name in sorted(file_system.find(path))]
+        return found, file_system.unstrip_protocol(path).rstrip("/") if found else None
 
 
 def file_system_of(url: str) -> tuple[Any, str]:

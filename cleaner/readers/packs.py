@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import lzma
 import re
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from cleaner.errors import DocumentError, InputError, UsageError
 from cleaner.readers.kinds import HEAD_BYTES, SINGLE_KINDS, SourceKind, tell_kind
@@ -18,6 +20,11 @@ from cleaner.readers.streams import decompressed
 BLOCK_BYTES = 4 << 20
 BLOCK_MEMBERS = 64
 _READ_BYTES = 1 << 20
+# A password, a packing that is not known, a wrong checksum, and what zipfile itself does not catch in damaged heads.
+_ZIP_ERRORS = (
+    *(zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError),
+    *(zlib.error, lzma.LZMAError, ValueError, struct.error, IndexError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ def _renamed(member: Member, names: set[str]) -> Member:
 
 def _tar_members(chunks: Iterable[bytes], kind: SourceKind | None, max_bytes: int) -> Iterator[Member]:
     try:
-        with tarfile.open(fileobj=_ChunkFile(chunks), mode="r|", bufsize=_READ_BYTES) as tar:
+        with tarfile.open(fileobj=_ChunkFile(chunks), mode="r|", bufsize=_READ_BYTES, tarinfo=_TarInfo) as tar:
             for info in tar:
                 tar.members = []  # type: ignore[attr-defined]  # a stream keeps them all otherwise
                 if info.isdir() or _is_hidden(info.name):
@@ -102,7 +109,7 @@ def _tar_members(chunks: Iterable[bytes], kind: SourceKind | None, max_bytes: in
 def _zip_members(file: BinaryIO, kind: SourceKind | None, max_bytes: int) -> Iterator[Member]:
     try:
         pack = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except _ZIP_ERRORS as error:
         raise InputError(f"damaged zip archive: {error}") from error
     with pack:
         for info in pack.infolist():
@@ -111,8 +118,7 @@ def _zip_members(file: BinaryIO, kind: SourceKind | None, max_bytes: int) -> Ite
             try:
                 with pack.open(info) as member:
                     yield _member(info.filename, member, kind, max_bytes)
-            # A password, a packing that is not known, a wrong checksum.
-            except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, zlib.error) as error:
+            except _ZIP_ERRORS as error:
                 yield Member(_clean(info.filename), "text", b"", ("unreadable", str(error)))
 
 
@@ -158,6 +164,17 @@ def _leads_out(name: str) -> bool:
 def _clean(name: str) -> str:
     name = name.replace("\\", "/").removeprefix("./")
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+class _TarInfo(tarfile.TarInfo):
+    """A head of which it is told when it is damaged: tarfile takes that for the end, wherever it is."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except (tarfile.TruncatedHeaderError, tarfile.InvalidHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(str(error)) from error
 
 
 class _ChunkFile(io.RawIOBase):

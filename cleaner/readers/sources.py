@@ -148,16 +148,16 @@ def _key(path: str) -> str:
 
 def _remote_paths(url: str) -> Iterator[_Path]:
     """The files that a URL stands for."""
-    urls, is_folder = find_urls(url)
-    if not urls and not is_folder:
+    urls, folder = find_urls(url)
+    if not urls:
         raise InputError(f"{url}: {'no file matches' if glob.has_magic(url) else 'no such file or folder'}")
     for found in urls:
-        below = found[len(url.rstrip("/")) + 1 :] if is_folder else ""
-        if is_folder and (
-            any(part.startswith(".") for part in below.split("/")) or posixpath.basename(found) in SIDE_FILES
-        ):
+        if folder is None:
+            yield _Path(found, posixpath.dirname(found), True)
             continue
-        yield _Path(found, url.rstrip("/") if is_folder else posixpath.dirname(found), not is_folder)
+        parts = found.removeprefix(folder).strip("/").split("/")
+        if not any(part.startswith(".") for part in parts) and parts[-1] not in SIDE_FILES:
+            yield _Path(found, folder, False)
 
 
 def _matches(argument: str) -> list[str]:
