@@ -40,7 +40,11 @@ class WholeFile:
             self._file: BinaryIO = open(self._beside, "wb")  # noqa: SIM115 - closed by finish and discard
         except OSError as error:
             raise output_error(path, error) from error
-        self._packer = self._file if is_packed else _packer(self._file, path.suffix.lower())
+        try:
+            self._packer = self._file if is_packed else _packer(self._file, path.suffix.lower())
+        except OSError as error:  # some begin with writing
+            self.discard()
+            raise output_error(path, error) from error
 
     def write(self, content: bytes) -> None:
         try:

@@ -40,7 +40,11 @@ class ParquetRows:
         self._waiting: list[Any] = []
         self._n_waiting_bytes = 0
         self._sink = _Sink(file.write)
-        self._writer = pq.ParquetWriter(pa.PythonFile(self._sink, mode="w"), schema, compression="zstd")
+        try:
+            self._writer = pq.ParquetWriter(pa.PythonFile(self._sink, mode="w"), schema, compression="zstd")
+        except BaseException:
+            self.discard()
+            raise
 
     def write(self, content: bytes) -> None:
         if not content:
