@@ -322,6 +322,12 @@ def test_an_archive_that_was_cut_short_gives_the_records_before_and_one_error(pa
         assert told(content + packed_page[:n_bytes]) == ["1", "2", "invalid_warc"]
 
 
+def test_the_beginning_of_another_member_behind_a_record_is_not_its_fault() -> None:
+    garbled = gzip.compress(b"C   " + bytes(range(256)), mtime=0)
+    for n_bytes in range(12, 30):
+        assert told(archive([page(1), page(2)]) + garbled[:n_bytes])[:2] == ["1", "2"]
+
+
 def test_a_plain_archive_that_was_cut_short_gives_the_records_before_and_one_error() -> None:
     whole = page(1) + page(2)
     for n_bytes in range(len(page(1)) + 1, len(whole) - 4):

@@ -104,11 +104,16 @@ def _most_bytes(packing: str | None, size_bytes: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Damage:
-    """A place in the buffer up to which a damaged member could be unpacked. is_whole: it gave nothing at all."""
+    """A place in the buffer up to which a damaged member could be unpacked, and the place where the member began."""
 
     place: int
     message: str
-    is_whole: bool
+    start: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the member gave nothing at all."""
+        return self.start == self.place
 
 
 class _Framer:
@@ -126,6 +131,7 @@ class _Framer:
         self._buffer = bytearray()
         self._starts: deque[int] = deque()
         self._damages: deque[_Damage] = deque()
+        self._member_start = 0
         self._position = 0
 
     def records(self) -> Iterator[RawRecord]:
@@ -144,8 +150,12 @@ class _Framer:
         if piece is None:
             return False
         if piece.damage is not None:
-            self._damages.append(_Damage(len(self._buffer), piece.damage, piece.is_start))
-        elif piece.is_start and piece.data.startswith(RECORD_START[: len(piece.data)]):
+            start = len(self._buffer) if piece.is_start else self._member_start
+            self._damages.append(_Damage(len(self._buffer), piece.damage, start))
+            return True
+        if piece.is_start:
+            self._member_start = len(self._buffer)
+        if piece.is_start and piece.data.startswith(RECORD_START[: len(piece.data)]):
             self._starts.append(len(self._buffer))
         self._buffer += piece.data
         return True
@@ -163,9 +173,10 @@ class _Framer:
 
     def _drop(self, n_bytes: int) -> None:
         del self._buffer[:n_bytes]
+        self._member_start -= n_bytes
         self._starts = deque(place - n_bytes for place in self._starts if place >= n_bytes)
         self._damages = deque(
-            _Damage(damage.place - n_bytes, damage.message, damage.is_whole)
+            _Damage(damage.place - n_bytes, damage.message, damage.start - n_bytes)
             for damage in self._damages
             if damage.place >= n_bytes
         )
@@ -235,7 +246,7 @@ class _Framer:
         """What is wrong where the record should end: nothing but blank lines may stand between it and the next."""
         n_there = self._reach(n_bytes + len(_TRAILER) + len(RECORD_START))
         damage = self._damages[0] if self._damages else None
-        if damage is not None and damage.place <= n_there and not damage.is_whole:
+        if damage is not None and damage.place <= n_there and damage.start < n_bytes:
             return damage.message
         behind = bytes(self._buffer[n_bytes:n_there])
         if behind.startswith(_TRAILER):
