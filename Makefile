@@ -6,6 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 CORPORA ?= ../shared
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
@@ -15,7 +16,7 @@ EDITABLE := --no-build-isolation --editable
 PINS := pyproject.toml requirements/lock.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format chromium check-all models word-vectors page-models bench bench-quality bench-pages bench-speed bench-verdicts lock dist clean bench-crawl
+.PHONY: help demo test lint format chromium check-all models word-vectors page-models bench bench-quality bench-pages bench-speed bench-verdicts lock dist clean bench-crawl bench-spark soak
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -118,6 +119,12 @@ bench-verdicts: .venv/.all ## articles called none, and other pages found; BENCH
 
 bench-crawl: .venv/.all ## a crawl dump of 10,000 pages: every record accounted for, and how fast
 	$(PY) bench/crawl.py --corpora "$(CORPORA)" $(BENCH_ARGS)
+
+bench-spark: .venv/.all ## Spark on two cores beside a run in one process, on the same Parquet
+	$(PY) bench/spark.py --corpora "$(CORPORA)" $(BENCH_ARGS)
+
+soak: .venv/.test ## a run killed 200 times, and the memory of a million documents; SOAK_ARGS='--kills 20 --only kills'
+	$(PY) bench/soak.py $(SOAK_ARGS)
 
 bench-speed: .venv/.all
 	$(PY) bench/speed.py --corpora "$(CORPORA)"
