@@ -23,8 +23,8 @@ def train_vectors(
 ) -> None:
     """Fit vectors of words to a sentence encoder over the lines that a model would be trained on.
 
-    Takes some ten minutes and the packages of the encoder (the error says which); a model keeps its vectors, so that it is needed
-    only for new languages or fields. No class of a line is looked at.
+    Takes some ten minutes and the packages of the encoder (the error says which). A model keeps its vectors, so that
+    this is needed only for new languages or fields. No class of a line is looked at.
     """
     from cleaner.learn.workflow import train_vectors as fit_and_write
 
