@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cleaner.batch.pool import Limits, clean_in_pool
+from cleaner.batch.pool import Limits, _Ticket, _Worker, clean_in_pool
 from cleaner.batch.tasks import Files, Task
-from cleaner.batch.work import Done, Job, clean_task
+from cleaner.batch.work import Care, Done, Job, clean_task
 from cleaner.model.artefact import DEFAULT_MODEL
 from cleaner.options import CleanOptions
 from cleaner.readers.sources import Source
@@ -160,3 +161,17 @@ def test_no_worker_outlives_a_run_that_is_left_early() -> None:
         if "resource_tracker" not in "".join(child.cmdline())
     ]
     assert not alive
+
+
+def test_what_a_dead_worker_was_at_is_not_laid_to_the_one_that_is_starting_in_its_place() -> None:
+    worker = _Worker()
+    try:
+        worker.beats.begin(7)
+        worker.beats.at(3)
+        worker.given.append((_Ticket(7, block(good(0)), Care()), Future()))
+        worker.beats.clear()
+        worker.watch(Limits(timeout_s=-1))
+        assert worker.verdict is None
+    finally:
+        worker.given.clear()
+        worker.close()

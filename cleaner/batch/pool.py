@@ -87,6 +87,11 @@ class Beats:
         self._cells[2] = document
         self._cells[3] += 1
 
+    def clear(self) -> None:
+        """Forgets a worker that is dead: the next one may be longer in starting than a document may take."""
+        self._cells[0], self._cells[1], self._cells[2] = 0, 0, -1
+        self._cells[3] += 1
+
     def read(self) -> tuple[int, int, int, int]:
         pid, serial, document, count = self._cells
         return pid, serial, document, count
@@ -248,6 +253,7 @@ class _Worker:
         reason, message = self.verdict or (None, _words_of_death(error))
         at_work = serial == tickets[0].serial
         self.shut()
+        self.beats.clear()
         tickets[0].blame(document if at_work else -1, reason, message)
         for ticket in tickets:
             self.give(job, ticket)
