@@ -33,7 +33,7 @@ LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 MODULES = sorted(
     path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if path.parent.name != "_models"
 )
-HEAVY = ("sklearn", "scipy", "pandas", "trafilatura", "joblib", "pyarrow")
+HEAVY = ("sklearn", "scipy", "pandas", "trafilatura", "joblib", "pyarrow", "fastwarc", "fsspec")
 
 
 def room_of(module: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cleaner.errors import DocumentError, MissingExtraError
 from cleaner.readers.http import unpack_body
 from cleaner.readers.kinds import HEAD_BYTES, tell_page
-from cleaner.readers.warc import RawRecord, WarcKind
+from cleaner.readers.warc import MAX_HEADER_BYTES, RawRecord, WarcKind
 from cleaner.types import Kind, Page, Rejected, Skipped
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What the crawler found by looking at the bytes outweighs a server that calls a picture a page.
 _NO_TEXT = re.compile(r"(?:image|audio|video|font)/|application/(?:pdf|zip|gzip|x-gzip|msword|octet-stream)")
 _RECORD_ID = re.compile(rb"^warc-record-id[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
 _DIGESTS = frozenset({"md5", "sha1", "sha256", "sha384", "sha512"})
 _CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([\w.:+-]+)""", re.IGNORECASE)
 
@@ -98,7 +99,7 @@ def _html_page(record: RawRecord, max_bytes: int) -> _Found | str:
     block = record.content[record.n_header :]
     if not parsed.is_http and not block.startswith(b"HTTP/"):
         return "not_http"
-    body = _parse_http(parsed)
+    body = _parse_http(parsed, block)
     http = parsed.http_headers
     skip = _skip_by_status(http.status_code or 0)
     mime = _mime(http, parsed.headers, body)
@@ -116,26 +117,28 @@ def _html_page(record: RawRecord, max_bytes: int) -> _Found | str:
 
 
 def _parse(record: RawRecord) -> WarcRecord:
+    """The record as far as its heads go; what is behind them is not handed over, which would copy it twice."""
     from fastwarc.warc import WarcRecord
 
     try:
         # Quirks: header lines may end in a newline alone.
-        return WarcRecord.from_reader(io.BytesIO(record.content), quirks_mode=True)
+        content = record.content[: record.n_header + MAX_HEADER_BYTES]
+        return WarcRecord.from_reader(io.BytesIO(content), quirks_mode=True)
     except (OSError, ValueError) as error:
         raise DocumentError("invalid_warc", f"its header cannot be read: {error}") from error
 
 
-def _parse_http(parsed: WarcRecord) -> bytes:
+def _parse_http(parsed: WarcRecord, block: bytes) -> bytes:
     """The body of the answer; afterwards ``parsed`` knows its head."""
+    end = _HEAD_END.search(block, 0, MAX_HEADER_BYTES)
     try:
         parsed.is_http = True
         parsed.parse_http(quirks_mode=True)
-        body = parsed.reader.read()
     except (OSError, ValueError) as error:
         raise DocumentError("invalid_http", f"the head of the answer cannot be read: {error}") from error
     if parsed.http_headers.status_code is None:
         raise DocumentError("invalid_http", "the answer does not begin with a status")
-    return body
+    return block[end.end() :] if end else b""
 
 
 def _bodies(body: bytes, transfer: str, max_bytes: int) -> Iterator[bytes]:
