@@ -17,7 +17,7 @@ from cleaner.readers.sources import Source, find_sources
 def sources(tmp_path: Path) -> list[Source]:
     """A text, two blocks of records, two pages that share a task."""
     (tmp_path / "a.txt").write_text("The bridge reopened.")
-    write_records(tmp_path / "b.jsonl", [{"id": number, "text": "The bridge."} for number in range(5000)])
+    write_records(tmp_path / "b.jsonl", [{"id": number, "text": "The bridge."} for number in range(1500)])
     for name in ("c.html", "d.html"):
         (tmp_path / name).write_text("<p>The bridge reopened.</p>")
     return find_sources([str(tmp_path)]).sources
