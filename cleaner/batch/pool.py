@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import sys
 import tempfile
 import time
 import warnings
@@ -72,11 +73,12 @@ class Beats:
 
     @classmethod
     def create(cls) -> Beats:
+        tracker = _resource_tracker()
         descriptor, path = tempfile.mkstemp(prefix="cleaner-", suffix=".beats")
         with os.fdopen(descriptor, "wb") as file:
             file.write(bytes(cls._SIZE))
         # Removes it where we are killed before we can.
-        _resource_tracker().register(path, "file")
+        tracker.register(path, "file")
         return cls(path)
 
     def begin(self, serial: int) -> None:
@@ -104,9 +106,17 @@ class Beats:
         _resource_tracker().unregister(self.path, "file")
 
 
+@lru_cache(maxsize=1)
 def _resource_tracker() -> Any:
+    """loky's process that removes what we leave when we are killed, told to do it without a word on standard error."""
     from joblib.externals.loky.backend import resource_tracker
 
+    silence = f"ignore::UserWarning:{resource_tracker.__name__}"
+    sys.warnoptions.append(silence)
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove(silence)
     return resource_tracker
 
 
