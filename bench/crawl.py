@@ -118,6 +118,11 @@ def _flipped(record: bytes) -> bytes:
     return bytes(member)
 
 
+def _cut_short(record: bytes) -> bytes:
+    member = _packed(record)
+    return member[: len(member) * 2 // 3]
+
+
 def _packed(record: bytes) -> bytes:
     return gzip.compress(record, 6, mtime=0)
 
@@ -126,7 +131,7 @@ Making = Callable[[int], bytes]
 Breaking = Callable[[int, str, bytes], bytes]
 BREAKINGS: dict[str, Breaking] = {
     "damaged packing": lambda number, url, page: _flipped(warc_record(number, "response", url, answer(page))),
-    "packing cut short": lambda number, url, page: _packed(warc_record(number, "response", url, answer(page)))[:-400],
+    "packing cut short": lambda number, url, page: _cut_short(warc_record(number, "response", url, answer(page))),
     "absurd length": lambda number, url, page: _packed(warc_record(number, "response", url, answer(page), 10**15)),
     "length too small": lambda number, url, page: _packed(warc_record(number, "response", url, answer(page), 200)),
     "wrong digest": lambda number, url, page: _packed(
