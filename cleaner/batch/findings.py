@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from cleaner.labels import LABELS
@@ -93,7 +94,8 @@ class Findings:
         self.site_removed.add(site, len(article.removed))
         self.qualities[str(min(N_QUALITY_BINS - 1, int(article.quality * N_QUALITY_BINS)))] += 1
         if article.judged is not None:
-            self.lines.update(LABELS[label] for label in article.judged.labels)
+            for label, n in Counter(article.judged.labels).items():
+                self.lines[LABELS[label]] += n
         for line in article.removed:
             self.removed[line.label] += 1
             self.removed_lines.add(f"{line.label}\t{line.text[:_LINE_CHARS]}")
@@ -126,7 +128,12 @@ def site_of(url: Any) -> str:
     match = _HOST.match(url.strip()) if isinstance(url, str) else None
     if match is None:
         return ""
+    return _domain_of(match[1].lower())
+
+
+# The pages of a crawl come site by site.
+@lru_cache(maxsize=1024)
+def _domain_of(host: str) -> str:
     from tld import get_fld
 
-    host = match[1].lower()
     return get_fld(f"https://{host}", fail_silently=True) or host

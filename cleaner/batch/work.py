@@ -31,6 +31,7 @@ class Job:
     as_texts: single texts and pages come out as plain text beside their account, not as records.
     model, page_model: what judges texts, and pages in HTML.
     sample: the share of the documents that is cleaned; None for all.
+    with_findings: whether articles are counted for the report of the run.
     form: what records become.
     """
 
@@ -42,6 +43,7 @@ class Job:
     page_model: str = DEFAULT_PAGE_MODEL
     sample: float | None = None
     form: Form = field(default_factory=Form)
+    with_findings: bool = True
 
     @property
     def reading(self) -> Reading:
@@ -123,13 +125,13 @@ class Done:
     findings: Findings = field(default_factory=Findings)
     n_bytes: int = 0
 
-    def count(self, document: Document, outcome: Outcome | Skipped) -> None:
+    def count(self, document: Document, outcome: Outcome | Skipped, with_findings: bool) -> None:
         """Counts what became of a document."""
         self.tally.n_surrogates += document.n_surrogates
         self.tally.count(outcome)
         if isinstance(outcome, Rejected):
             self.rejected.append(outcome)
-        elif isinstance(outcome, Article):
+        elif with_findings and isinstance(outcome, Article):
             self.findings.count(outcome)
 
     @property
@@ -183,7 +185,7 @@ def clean_task(job: Job, task: Task, care: Care | None = None, beat: Beat = _no_
     done.records = rendering.content()
     failed = {rejected.position: rejected for rejected in rendering.rejected()}
     for document, outcome in outcomes:
-        done.count(document, failed.get(document.page.position, outcome))
+        done.count(document, failed.get(document.page.position, outcome), job.with_findings)
     done.findings.prune()
     return done
 

@@ -250,6 +250,7 @@ def clean(
         target.as_texts,
         page_model or DEFAULT_PAGE_MODEL,
         None if sample is None else parse_share(sample, "--sample"),
+        with_findings=_keeps_account(target),
     )
     job = replace(job, form=choose_form(target, found.sources, job))
     memory = None if max_memory is None else parse_size(max_memory, "--max-memory")
@@ -317,11 +318,17 @@ def _plan(
     return Plan(n_workers, Limits(timeout or DEFAULT_TIMEOUT_S, memory or default_memory(n_workers)), is_ordered, limit)
 
 
+def _keeps_account(target: Target) -> bool:
+    """Whether the run gets a ledger and a report: in a folder of this machine."""
+    return target.place == "folder" and target.path is not None and not is_url(target.path)
+
+
 def _open_run(
     found: Found, target: Target, job: Job, plan: Plan, named_limits: dict[str, Any], restart: bool
 ) -> FolderRun | None:
-    if target.place != "folder" or target.path is None or is_url(target.path):
+    if not _keeps_account(target):
         return None
+    assert target.path is not None
     from cleaner.batch.folder import open_run
     from cleaner.batch.report import run_facts
 
