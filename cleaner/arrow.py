@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cleaner.errors import MissingExtraError, UsageError
+from cleaner.errors import UsageError
+from cleaner.ipc import require_pyarrow
 from cleaner.options import CleanOptions
-from cleaner.record import article_record, page_from_record, passed_names
+from cleaner.record import Columns, article_record, page_from_record, passed_names
 from cleaner.types import RECORD_FIELDS, Outcome, Page, Rejected
 
 if TYPE_CHECKING:
@@ -31,13 +32,9 @@ class Cleaning(Protocol):
 
 
 @dataclass(frozen=True)
-class TableColumns:
+class TableColumns(Columns):
     """Names of the columns that are read, and whether the documents themselves come out again."""
 
-    text: str = "text"
-    html: str = "html"
-    title: str = "title"
-    id: str = "id"
     keep_input: bool = False
 
     def passed(self, names: list[str], ours: tuple[str, ...] = (*RECORD_FIELDS, *ERROR_FIELDS)) -> dict[str, str]:
@@ -65,7 +62,7 @@ def clean_table(
     not copied. Takes a Table or a RecordBatch. Raises UsageError for a table without text or with a column of
     documents that holds neither strings nor bytes.
     """
-    pa = _pyarrow()
+    pa = require_pyarrow()
     if isinstance(table, pa.RecordBatch):
         table = pa.Table.from_batches([table])
     if not isinstance(table, pa.Table):
@@ -86,7 +83,7 @@ def cleaned_schema(schema: pa.Schema, options: CleanOptions, columns: TableColum
     The fields of the record out in its order (``id`` and ``url`` with the type they came in; ``removed`` is missing
     with ``removed="none"``), the columns that pass through, `ERROR_FIELDS`. Raises UsageError as `clean_table`.
     """
-    pa = _pyarrow()
+    pa = require_pyarrow()
     columns = columns or TableColumns()
     _check_columns(schema, columns)
     fields = record_schema_fields(options)
@@ -99,7 +96,7 @@ def cleaned_schema(schema: pa.Schema, options: CleanOptions, columns: TableColum
 
 def record_schema_fields(options: CleanOptions) -> dict[str, pa.Field]:
     """The fields of the record out by name, with the types that they always have."""
-    pa = _pyarrow()
+    pa = require_pyarrow()
     kinds: dict[str, Any] = dict.fromkeys(RECORD_FIELDS, pa.string())
     kinds |= {"quality": pa.float64(), "lines_in": pa.int64(), "lines_out": pa.int64()}
     number, text = pa.int64(), pa.string()
@@ -114,7 +111,7 @@ def record_schema_fields(options: CleanOptions) -> dict[str, pa.Field]:
 
 
 def _check_columns(schema: pa.Schema, columns: TableColumns) -> None:
-    pa = _pyarrow()
+    pa = require_pyarrow()
     doubled = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if doubled:
         raise UsageError(f"the table has more than one column named {', '.join(map(repr, doubled))}")
@@ -138,7 +135,7 @@ def _holds_documents(pa: Any, kind: pa.DataType) -> bool:
 
 def _clean_rows(cleaner: Cleaning, table: pa.Table, columns: TableColumns, schema: pa.Schema) -> pa.Table:
     """The columns that are made, for all rows."""
-    pa = _pyarrow()
+    pa = require_pyarrow()
     names = {*record_schema_fields(cleaner.options), *ERROR_FIELDS} - {"id", "url"}
     made = pa.schema([field for field in schema if field.name in names])
     outcomes = cleaner.clean_many(_pages(table, columns))
@@ -147,7 +144,7 @@ def _clean_rows(cleaner: Cleaning, table: pa.Table, columns: TableColumns, schem
 
 def batches_of(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Rows as batches, of which few are Python objects at one time; a field that a row lacks is null."""
-    pa = _pyarrow()
+    pa = require_pyarrow()
     waiting: list[dict[str, Any]] = []
     for row in rows:
         waiting.append(row)
@@ -178,11 +175,3 @@ def _pages(table: pa.Table, columns: TableColumns) -> Iterator[Page | Rejected]:
                 id_column=columns.id,
                 position=position,
             )
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "arrow") from error
-    return pyarrow

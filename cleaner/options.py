@@ -68,6 +68,11 @@ class CleanOptions:
                 raise UsageError(f"{name} is a list of phrases, not one string")
             object.__setattr__(self, name, tuple(value))
 
+    @property
+    def max_bytes(self) -> int:
+        """Size of the largest document that is read; no encoding spends more than four bytes on a character."""
+        return 4 * self.max_chars + 4  # a byte order mark is no character of the text
+
     def hash(self) -> str:
         """Twelve hexadecimal digits that name everything here that can change a record out."""
         values = asdict(self) | {"keep": sorted(self.keep)}

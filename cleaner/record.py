@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cleaner.options import CleanOptions
 from cleaner.types import RECORD_FIELDS, Article, Page, Rejected
 
 _OURS = frozenset(RECORD_FIELDS)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the fields of a record in that hold what the cleaner reads."""
+
+    text: str = "text"
+    html: str = "html"
+    title: str = "title"
+    id: str = "id"
 
 
 def page_from_record(

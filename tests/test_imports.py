@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "cleaner"
 # From the bottom up; a module may import what stands below its own row, and others of its own room.
 LAYERS = (
     {"errors", "labels", "markdown"},
-    {"memory", "options", "remote", "types"},
+    {"ipc", "memory", "options", "remote", "types"},
     {"record", "verdict"},
     {"extract", "readers", "writers"},
     {"features"},

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cleaner.batch.tasks import Columns, Failed, Files, Reading, Task, read_body
+from cleaner.batch.tasks import Failed, Files, Reading, Task, read_body
 from cleaner.errors import DocumentError, InputError
 from cleaner.extract.decode import decode
 from cleaner.readers import jsonl
@@ -16,7 +16,7 @@ from cleaner.readers.parquet import ParquetBlock, column_values
 from cleaner.readers.sources import Source
 from cleaner.readers.warc import WarcBlock
 from cleaner.readers.warc_pages import Place, page_from_warc
-from cleaner.record import page_from_record
+from cleaner.record import Columns, page_from_record
 from cleaner.types import Kind, Page, Rejected, Skipped
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from cleaner.batch.read import Document
 from cleaner.batch.tasks import Reading, Task
+from cleaner.ipc import pack_rows
 from cleaner.options import CleanOptions
 from cleaner.readers.parquet import ParquetBlock
 from cleaner.record import article_record
@@ -87,8 +88,6 @@ class _Rows:
         self.records.append(article_record(article, self.options))
 
     def content(self) -> bytes:
-        from cleaner.writers.parquet import pack_rows
-
         try:
             table = self._pack(range(len(self.records)))
         except Exception:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cleaner.arrow import TableColumns, record_schema_fields
 from cleaner.batch.read import read_task
-from cleaner.batch.tasks import Columns, Reading, cut_tasks
+from cleaner.batch.tasks import Reading, cut_tasks
 from cleaner.errors import InputError, UsageError
 from cleaner.options import CleanOptions
 from cleaner.readers import parquet
@@ -255,8 +255,7 @@ def _joined(name: str, kind: pa.DataType, path: str, other: pa.DataType, source:
 
 
 def table_columns(reading: Reading) -> TableColumns:
-    columns: Columns = reading.columns
-    return TableColumns(columns.text, columns.html, columns.title, columns.id, reading.keep_input)
+    return TableColumns(**asdict(reading.columns), keep_input=reading.keep_input)
 
 
 def passed_rows(table: pa.Table, reading: Reading, rows: Iterable[int]) -> pa.Table:

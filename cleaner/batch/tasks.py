@@ -9,7 +9,7 @@ pickle: they hold bytes that were read here, or say where in a file the worker f
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import BinaryIO
 
@@ -17,23 +17,14 @@ from cleaner.errors import DocumentError, InputError
 from cleaner.readers import csv, jsonl, packs, parquet, warc
 from cleaner.readers.kinds import PACK_KINDS, SINGLE_KINDS, TSV_SUFFIXES, suffix_of
 from cleaner.readers.sources import Source
-from cleaner.readers.streams import PIPE_CHUNK_BYTES, as_utf8, read_ahead
+from cleaner.readers.streams import PIPE_CHUNK_BYTES, as_utf8, join_chunks, read_ahead
 from cleaner.readers.warc_pages import require_fastwarc
+from cleaner.record import Columns
 from cleaner.types import Rejected
 
 # Small files share a task, as they share a batch in the model; by size, as pages weigh more than texts.
 _TASK_FILES = 64
 _TASK_BYTES = 4 << 20
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of the fields of a record in that hold what the cleaner reads."""
-
-    text: str = "text"
-    html: str = "html"
-    title: str = "title"
-    id: str = "id"
 
 
 @dataclass(frozen=True)
@@ -44,7 +35,7 @@ class Reading:
     as_table: of a table the documents are read alone, as the columns that pass through go on as they are.
     """
 
-    columns: Columns = Columns()
+    columns: Columns = field(default_factory=Columns)
     keep_input: bool = False
     max_bytes: int = 400_000_000
     as_table: bool = False
@@ -263,14 +254,7 @@ def _piped_file(source: Source, max_bytes: int) -> Files:
 
 def read_body(source: Source, max_bytes: int) -> bytes:
     """All bytes of a single text or page. Raises DocumentError for more than a document can have, InputError."""
-    chunks: list[bytes] = []
-    n_bytes = 0
-    for chunk in source.chunks():
-        chunks.append(chunk)
-        n_bytes += len(chunk)
-        if n_bytes > max_bytes:
-            raise DocumentError("too_large", f"more than {max_bytes:,} bytes")
-    return b"".join(chunks)
+    return join_chunks(source.chunks(), max_bytes)
 
 
 def _failed(source: Source, position: int, reason: str, message: str) -> Failed:

@@ -13,11 +13,11 @@ from typing import Any
 from cleaner.batch.findings import Findings
 from cleaner.batch.read import Document, read_task
 from cleaner.batch.render import Form, Rendering, new_rendering
-from cleaner.batch.tasks import Columns, Files, Reading, Task
+from cleaner.batch.tasks import Files, Reading, Task
 from cleaner.model.artefact import DEFAULT_PAGE_MODEL
 from cleaner.options import CleanOptions
 from cleaner.pipeline import Cleaner
-from cleaner.record import article_record
+from cleaner.record import Columns, article_record
 from cleaner.types import Article, Outcome, Page, Rejected, Skipped
 from cleaner.writers.jsonl import record_line
 from cleaner.writers.text import article_text
@@ -47,12 +47,7 @@ class Job:
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.columns, self.keep_input, self.max_bytes, as_table=self.form.kind == "parquet")
-
-    @property
-    def max_bytes(self) -> int:
-        """Size of the largest document that is read; no encoding spends more than four bytes on a character."""
-        return 4 * self.options.max_chars + 4
+        return Reading(self.columns, self.keep_input, self.options.max_bytes, as_table=self.form.kind == "parquet")
 
 
 @dataclass(frozen=True)

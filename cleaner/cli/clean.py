@@ -14,7 +14,7 @@ import typer
 
 from cleaner.cli import EXIT_INTERRUPTED
 from cleaner.cli.amounts import parse_max_errors, parse_share, parse_size
-from cleaner.cli.phrases import read_phrases
+from cleaner.cli.options import read_options
 from cleaner.cli.progress import Log, Progress
 from cleaner.errors import InputError, UsageError
 from cleaner.remote import is_url
@@ -211,22 +211,22 @@ def clean(
 
     from cleaner.batch.outputs import Errors, choose_form, choose_target, open_output
     from cleaner.batch.run import Account, run
-    from cleaner.batch.tasks import Columns, count_parts
+    from cleaner.batch.tasks import count_parts
     from cleaner.batch.work import Job, load_cleaner
     from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL
-    from cleaner.options import CleanOptions
     from cleaner.readers.kinds import parse_kind
     from cleaner.readers.sources import find_sources
+    from cleaner.record import Columns
 
-    options = CleanOptions(
-        mode=mode,  # type: ignore[arg-type]
-        removed=removed,  # type: ignore[arg-type]
-        extractor=extractor,  # type: ignore[arg-type]
-        metadata=metadata,  # type: ignore[arg-type]
+    options = read_options(
+        mode=mode,
+        keep=keep,
+        removed=removed,
         annotate=annotate,
-        drop_like=read_phrases(drop_like),
-        keep_like=read_phrases(keep_like),
-        **({"keep": keep} if keep is not None else {}),  # type: ignore[arg-type]
+        extractor=extractor,
+        metadata=metadata,
+        drop_like=drop_like,
+        keep_like=keep_like,
     )
     kind = parse_kind(from_) if from_ else None
     shard_bytes = None if shard_size is None else parse_size(shard_size, "--shard-size")

@@ -11,7 +11,7 @@ import typer
 
 from cleaner.cli.amounts import parse_max_errors
 from cleaner.cli.clean import EXIT_REJECTED
-from cleaner.cli.phrases import read_phrases
+from cleaner.cli.options import read_options
 from cleaner.cli.progress import summarise, tell
 from cleaner.errors import UsageError
 
@@ -54,20 +54,19 @@ def spark(
     """
     started_s = time.monotonic()
     allowed = parse_max_errors(max_errors)
-    from cleaner.batch.tasks import Columns
     from cleaner.integrations.spark import SparkJob, open_session, write_cleaned
     from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL
-    from cleaner.options import CleanOptions
+    from cleaner.record import Columns
 
-    options = CleanOptions(
-        mode=mode,  # type: ignore[arg-type]
-        removed=removed,  # type: ignore[arg-type]
-        extractor=extractor,  # type: ignore[arg-type]
-        metadata=metadata,  # type: ignore[arg-type]
+    options = read_options(
+        mode=mode,
+        keep=keep,
+        removed=removed,
         annotate=annotate,
-        drop_like=read_phrases(drop_like),
-        keep_like=read_phrases(keep_like),
-        **({"keep": keep} if keep is not None else {}),  # type: ignore[arg-type]
+        extractor=extractor,
+        metadata=metadata,
+        drop_like=drop_like,
+        keep_like=keep_like,
     )
     job = SparkJob.of(
         options,

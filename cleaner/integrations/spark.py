@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from cleaner.arrow import ERROR_FIELDS, TableColumns, batches_of, clean_table, cleaned_schema
 from cleaner.batch.read import Document, read_task
-from cleaner.batch.tasks import Columns, Reading, cut_tasks
+from cleaner.batch.tasks import Reading, cut_tasks
 from cleaner.batch.work import Tally, clean_documents
 from cleaner.errors import InputError, MissingExtraError, OutputError, UsageError
 from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, find_model
 from cleaner.options import CleanOptions
 from cleaner.pipeline import Cleaner
 from cleaner.readers.sources import Source
-from cleaner.record import article_record
+from cleaner.record import Columns, article_record
 from cleaner.types import Article, Outcome, Skipped
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _file_cleaner(job: SparkJob, schema: pa.Schema) -> Callable[[Iterator[pa.Rec
 
 
 def _clean_source(job: SparkJob, source: Source) -> Iterator[dict[str, Any]]:
-    reading = Reading(job.columns, max_bytes=4 * job.options.max_chars + 4)
+    reading = Reading(job.columns, max_bytes=job.options.max_bytes)
     cleaner = load_shipped(job)
     for task in cut_tasks([source], reading):
         if task is not None:

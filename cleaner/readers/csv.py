@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cleaner.errors import InputError
+from cleaner.readers.kinds import require_column
 
 BLOCK_ROWS = 4096
 BLOCK_BYTES = 1 << 20
@@ -81,11 +82,7 @@ def _check_head(names: list[str], needed: tuple[str, ...]) -> None:
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise InputError(f"the head has more than one column named {', '.join(map(repr, doubled))}")
-    if not set(needed) & set(names):
-        raise InputError(
-            f"the head has neither a column {' nor '.join(map(repr, needed))}, but {', '.join(map(repr, names[:50]))}; "
-            "name the column with --text-column or --html-column"
-        )
+    require_column(names, needed, "the head")
 
 
 def sniff_delimiter(head: str) -> str:

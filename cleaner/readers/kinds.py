@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal, get_args
 
-from cleaner.errors import UsageError
+from cleaner.errors import InputError, UsageError
 
 SourceKind = Literal["text", "html", "jsonl", "csv", "parquet", "warc", "wet", "tar", "zip"]
 
@@ -54,6 +55,15 @@ _OBJECT_LINE = re.compile(rb'\s*\{\s*(?:".*)?\}\s*')
 _ARRAY_START = re.compile(rb'\s*\[\s*[\{"\[]')
 _COLUMN = re.compile(rb"[\w. -]{1,80}")
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+def require_column(names: Sequence[str], needed: Sequence[str], holder: str) -> None:
+    """Raises InputError where a table has none of the columns that hold documents. holder: what has the names."""
+    if not set(needed) & set(names):
+        raise InputError(
+            f"{holder} has neither a column {' nor '.join(map(repr, needed))}, but {', '.join(map(repr, names[:50]))}; "
+            "name the column with --text-column or --html-column"
+        )
 
 
 def parse_kind(name: str) -> SourceKind:

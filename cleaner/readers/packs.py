@@ -15,7 +15,7 @@ from typing import BinaryIO, Self
 
 from cleaner.errors import DocumentError, InputError, UsageError
 from cleaner.readers.kinds import HEAD_BYTES, SINGLE_KINDS, SourceKind, tell_kind
-from cleaner.readers.streams import decompressed
+from cleaner.readers.streams import decompressed, in_blocks, join_chunks
 
 BLOCK_BYTES = 4 << 20
 BLOCK_MEMBERS = 64
@@ -60,23 +60,10 @@ def cut_zip(file: BinaryIO, kind: SourceKind | None, max_bytes: int) -> Iterator
 
 
 def _cut_blocks(members: Iterator[Member]) -> Iterator[PackBlock]:
-    waiting: list[Member] = []
     names: set[str] = set()
-    n_bytes = n_before = 0
-    try:
-        for member in members:
-            member = _renamed(member, names)
-            if waiting and (n_bytes + len(member.body) > BLOCK_BYTES or len(waiting) == BLOCK_MEMBERS):
-                yield PackBlock(waiting, n_before)
-                n_before, waiting, n_bytes = n_before + len(waiting), [], 0
-            waiting.append(member)
-            n_bytes += len(member.body)
-    except InputError:
-        if waiting:
-            yield PackBlock(waiting, n_before)
-        raise
-    if waiting or not n_before:
-        yield PackBlock(waiting, n_before)
+    renamed = (_renamed(member, names) for member in members)
+    for block, n_before in in_blocks(renamed, lambda member: len(member.body), BLOCK_BYTES, BLOCK_MEMBERS):
+        yield PackBlock(block, n_before)
 
 
 def _renamed(member: Member, names: set[str]) -> Member:
@@ -128,7 +115,7 @@ def _member(name: str, file: object, kind: SourceKind | None, max_bytes: int) ->
     if _leads_out(name):
         return Member(shown, "text", b"", ("unreadable", "its path leads out of the archive"))
     try:
-        body = _read(decompressed(iter(lambda: read(_READ_BYTES), b"")), max_bytes)
+        body = join_chunks(decompressed(iter(lambda: read(_READ_BYTES), b"")), max_bytes)
         told = kind or tell_kind(name, body[:HEAD_BYTES])
         if told not in SINGLE_KINDS:
             raise InputError(f"kind {told!r} is not read inside an archive; unpack it")
@@ -137,17 +124,6 @@ def _member(name: str, file: object, kind: SourceKind | None, max_bytes: int) ->
     except DocumentError as error:
         return Member(shown, "text", b"", (error.reason, str(error)))
     return Member(shown, told, body)
-
-
-def _read(chunks: Iterator[bytes], max_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    n_bytes = 0
-    for chunk in chunks:
-        parts.append(chunk)
-        n_bytes += len(chunk)
-        if n_bytes > max_bytes:
-            raise DocumentError("too_large", f"more than {max_bytes:,} bytes")
-    return b"".join(parts)
 
 
 def _is_hidden(name: str) -> bool:

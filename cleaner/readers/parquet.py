@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cleaner.errors import InputError, MissingExtraError
+from cleaner.errors import InputError
+from cleaner.ipc import pack_rows, require_pyarrow
+from cleaner.readers.kinds import require_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +29,7 @@ class ParquetBlock:
     problem: str | None = None
 
     def table(self) -> pa.Table:
-        pa = _pyarrow()
+        pa = require_pyarrow()
         return pa.ipc.open_stream(self.rows).read_all()
 
 
@@ -43,47 +45,34 @@ def cut_blocks(file: BinaryIO, needed: tuple[str, ...]) -> Iterator[ParquetBlock
     are read. Raises InputError for a file that is no Parquet or lacks all needed columns.
     """
     whole = _open(file)
-    names = whole.schema_arrow.names
-    if not set(needed) & set(names):
-        raise InputError(
-            f"it has neither a column {' nor '.join(map(repr, needed))}, but {', '.join(map(repr, names[:50]))}; "
-            "name the column with --text-column or --html-column"
-        )
+    require_column(whole.schema_arrow.names, needed, "it")
     n_before = 0
     for group in range(whole.num_row_groups):
         n_rows = whole.metadata.row_group(group).num_rows
         yield from _cut_group(whole, group, n_before, n_rows)
         n_before += n_rows
     if not n_before:
-        yield ParquetBlock(_packed(_pyarrow(), whole.schema_arrow.empty_table()), 0, 0)
+        yield ParquetBlock(pack_rows(whole.schema_arrow.empty_table()), 0, 0)
 
 
 def _cut_group(whole: Any, group: int, n_before: int, n_rows: int) -> Iterator[ParquetBlock]:
-    pa = _pyarrow()
+    pa = require_pyarrow()
     n_row_bytes = whole.metadata.row_group(group).total_byte_size / max(1, n_rows)
     n_batch = max(1, min(BLOCK_ROWS, int(BLOCK_BYTES / max(1, n_row_bytes))))
     n_read = 0
     try:
         for batch in whole.iter_batches(n_batch, row_groups=[group], use_threads=False):
-            yield ParquetBlock(_packed(pa, pa.Table.from_batches([batch])), n_before + n_read, batch.num_rows)
+            yield ParquetBlock(pack_rows(pa.Table.from_batches([batch])), n_before + n_read, batch.num_rows)
             n_read += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         problem = f"rows {n_before + n_read:,} to {n_before + n_rows - 1:,} cannot be read: {_first_line(error)}"
         yield ParquetBlock(b"", n_before + n_read, n_rows - n_read, problem)
 
 
-def _packed(pa: Any, table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    packed: bytes = sink.getvalue().to_pybytes()
-    return packed
-
-
 def column_values(column: pa.ChunkedArray) -> list[Any]:
     """The values of a column as JSON has them: times and decimals as they are written, bytes that are no text in
     base 64."""
-    pa = _pyarrow()
+    pa = require_pyarrow()
     kind = column.type
     # Python's times are exact to the microsecond.
     if pa.types.is_timestamp(kind) or pa.types.is_time(kind) or pa.types.is_date(kind):
@@ -110,7 +99,7 @@ def _json_value(value: Any) -> Any:
 
 
 def _open(file: BinaryIO) -> Any:
-    pa = _pyarrow()
+    pa = require_pyarrow()
     import pyarrow.parquet as pq
 
     try:
@@ -121,11 +110,3 @@ def _open(file: BinaryIO) -> Any:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow.ipc
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "arrow") from error
-    return pyarrow

@@ -11,9 +11,11 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
-from cleaner.errors import InputError
+from cleaner.errors import DocumentError, InputError
+
+_Item = TypeVar("_Item")
 
 CHUNK_BYTES = 1 << 20
 # A pipe gives what it has; small reads pass it on at once.
@@ -53,6 +55,43 @@ def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     head, chunks = peek(chunks, lambda head: len(head) >= _LONGEST_MAGIC)
     packing = packing_of(head)
     return iter(chunks) if packing is None else _unpacked(chunks, packing)
+
+
+def join_chunks(chunks: Iterable[bytes], max_bytes: int) -> bytes:
+    """All of the chunks. Raises DocumentError (``too_large``) as soon as they are more than so many bytes."""
+    parts: list[bytes] = []
+    n_bytes = 0
+    for chunk in chunks:
+        parts.append(chunk)
+        n_bytes += len(chunk)
+        if n_bytes > max_bytes:
+            raise DocumentError("too_large", f"more than {max_bytes:,} bytes")
+    return b"".join(parts)
+
+
+def in_blocks(
+    items: Iterable[_Item], size_of: Callable[[_Item], int], max_bytes: int, max_items: int
+) -> Iterator[tuple[list[_Item], int]]:
+    """The items in rows that are closed before they pass a limit, each with the number of its first item.
+
+    No items give one empty row. Where the items break off (InputError), what was read before comes first.
+    """
+    row: list[_Item] = []
+    n_bytes = n_before = 0
+    try:
+        for item in items:
+            size = size_of(item)
+            if row and (n_bytes + size > max_bytes or len(row) == max_items):
+                yield row, n_before
+                n_before, row, n_bytes = n_before + len(row), [], 0
+            row.append(item)
+            n_bytes += size
+    except InputError:
+        if row:
+            yield row, n_before
+        raise
+    if row or not n_before:
+        yield row, n_before
 
 
 def packing_of(head: bytes) -> str | None:

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from cleaner.errors import InputError
 from cleaner.readers.members import RECORD_START, Piece, unpacked_members
-from cleaner.readers.streams import packing_of, peek
+from cleaner.readers.streams import in_blocks, packing_of, peek
 
 # Larger than blocks of JSON Lines, as a page is several times its text.
 BLOCK_BYTES = 4 << 20
@@ -77,20 +76,9 @@ def cut_blocks(chunks: Iterable[bytes], kind: WarcKind, max_bytes: int, size_byt
     """
     head, chunks = peek(chunks, lambda head: len(head) >= 8)
     framer = _Framer(unpacked_members(chunks), kind, max_bytes, _most_bytes(packing_of(head), size_bytes))
-    records: list[RawRecord] = []
-    n_bytes = n_before = 0
-    try:
-        for record in framer.records():
-            if records and (n_bytes + len(record.content) > BLOCK_BYTES or len(records) == BLOCK_RECORDS):
-                yield WarcBlock(kind, records, n_before)
-                n_before, records, n_bytes = n_before + len(records), [], 0
-            records.append(record)
-            n_bytes += len(record.content)
-    except InputError:
-        if records:
-            yield WarcBlock(kind, records, n_before)
-        raise
-    if records or not n_before:
+    for records, n_before in in_blocks(
+        framer.records(), lambda record: len(record.content), BLOCK_BYTES, BLOCK_RECORDS
+    ):
         yield WarcBlock(kind, records, n_before)
 
 

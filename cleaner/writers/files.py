@@ -25,7 +25,20 @@ class OpenFile(Protocol):
     def discard(self) -> None: ...
 
 
-class WholeFile:
+class _PackedFile:
+    """What a file of this machine and one behind a URL have in common."""
+
+    path: Path | str
+    _packer: Any
+
+    def write(self, content: bytes) -> None:
+        try:
+            self._packer.write(content)
+        except OSError as error:
+            raise output_error(self.path, error) from error
+
+
+class WholeFile(_PackedFile):
     """Written beside its place under a hidden name, and moved there when it is finished.
 
     The ending of the path says how it is packed, unless is_packed: then what is written is packed already. A device or
@@ -46,12 +59,6 @@ class WholeFile:
             self.discard()
             raise output_error(path, error) from error
 
-    def write(self, content: bytes) -> None:
-        try:
-            self._packer.write(content)
-        except OSError as error:
-            raise output_error(self.path, error) from error
-
     def finish(self) -> None:
         """Moves the file to its place, over what was there."""
         try:
@@ -71,7 +78,7 @@ class WholeFile:
             self._beside.unlink(missing_ok=True)
 
 
-class RemoteFile:
+class RemoteFile(_PackedFile):
     """A file behind a URL: written here, and taken there when it is finished. Raises OutputError."""
 
     def __init__(self, url: str, is_packed: bool = False) -> None:
@@ -82,18 +89,12 @@ class RemoteFile:
             raise output_error(url, error) from error
         self._packer = self._file if is_packed else _packer(self._file, Path(url).suffix.lower())
 
-    def write(self, content: bytes) -> None:
-        try:
-            self._packer.write(content)
-        except OSError as error:
-            raise output_error(self.path, error) from error
-
     def finish(self) -> None:
         try:
             if self._packer is not self._file:
                 self._packer.close()
             self._file.seek(0)
-            upload(self._file, self.path)
+            upload(self._file, str(self.path))
         except OSError as error:
             raise output_error(self.path, error) from error
         finally:

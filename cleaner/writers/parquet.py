@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from cleaner.errors import MissingExtraError
+from cleaner.ipc import require_pyarrow
+from cleaner.writers.files import OpenFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,25 +16,17 @@ if TYPE_CHECKING:
 ROW_GROUP_BYTES = 64 << 20
 
 
-class Whole(Protocol):
-    """A file that appears when it is finished."""
-
-    def write(self, content: bytes) -> None: ...
-    def finish(self) -> None: ...
-    def discard(self) -> None: ...
-
-
 class ParquetRows:
     """Takes blocks of rows, in Arrow's stream format, into a file: packed with zstd, in row groups of a like size.
 
     The same blocks in the same order give the same bytes. Raises OutputError as the file does.
     """
 
-    def __init__(self, file: Whole, schema: pa.Schema) -> None:
-        pa = _pyarrow()
+    def __init__(self, file: OpenFile, schema: pa.Schema) -> None:
+        pa = require_pyarrow()
         import pyarrow.parquet as pq
 
-        self.path = file.path  # type: ignore[attr-defined]
+        self.path = file.path
         self._pa = pa
         self._file = file
         self._schema = schema
@@ -91,21 +84,3 @@ class _Sink(io.RawIOBase):
 
     def tell(self) -> int:
         return self._n_bytes
-
-
-def pack_rows(table: pa.Table) -> bytes:
-    """A table in Arrow's stream format."""
-    pa = _pyarrow()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    packed: bytes = sink.getvalue().to_pybytes()
-    return packed
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow.ipc
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "arrow") from error
-    return pyarrow
