@@ -12,7 +12,7 @@ from cleaner.errors import InputError, UsageError
 from cleaner.features.chars import build_char_tables, encode_lines
 from cleaner.features.ngrams import gram_bag
 from cleaner.labels import LABEL_INDEX, LABELS
-from cleaner.learn.augment import DebrisStock, as_made, crop_page, insert_debris, strip_site_name
+from cleaner.learn.augment import DebrisStock, as_made, crop_page, find_lists, insert_debris, strip_site_name
 from cleaner.learn.corpus import (
     UNKNOWN_DEBRIS,
     LabelledDocument,
@@ -213,7 +213,7 @@ def test_a_toolbar_is_made_of_the_words_of_several_controls_in_one_line() -> Non
 def test_a_list_set_into_an_article_is_part_of_it() -> None:
     dishes = document("body| The menu had this:", *(f"body| Dish {number}" for number in range(9)), site="menu.example")
     article = document("body| One.", "body| Two.", "body| Three.", "body| Four.", site="other.example")
-    stock = DebrisStock([dishes, article], [], [], articles=[0, 1])
+    stock = DebrisStock([dishes, article], [], [], find_lists([dishes, article], [0, 1]))
     made = [insert_debris(article, 1, stock, np.random.default_rng(seed)) for seed in range(40)]
     rows = [[line for line in entry.lines if line.text.startswith("Dish")] for entry in made]
     assert any(3 <= len(row) <= 9 for row in rows)

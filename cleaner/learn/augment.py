@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +46,9 @@ class MadeDocument:
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
+    """Lines that stand in a row in a document, debris or a list."""
+
     lines: tuple[SourceLine, ...]
     site: str | None
     document: int
@@ -60,14 +62,14 @@ class DebrisStock:
         documents: Sequence[LabelledDocument],
         chosen: Iterable[int],
         headlines: Sequence[tuple[str | None, str]],
-        articles: Iterable[int] = (),
+        lists: Mapping[str | None, Sequence[Run]] | None = None,
     ) -> None:
-        """chosen: the documents whose debris is taken; articles: those whose lists are."""
-        self.runs: dict[tuple[str | None, str], list[_Run]] = defaultdict(list)
+        """chosen: the documents whose debris is taken. lists: those of articles (`find_lists`)."""
+        self.runs: dict[tuple[str | None, str], list[Run]] = defaultdict(list)
         self.phrases: dict[str | None, list[str]] = defaultdict(list)
         self.controls: dict[str | None, list[str]] = defaultdict(list)
         self.headlines: dict[str | None, list[str]] = defaultdict(list)
-        self.lists: dict[str | None, list[_Run]] = defaultdict(list)
+        self.lists = lists or {}
         for index in chosen:
             document = documents[index]
             for place, run in _find_runs(document, index):
@@ -78,8 +80,6 @@ class DebrisStock:
                         self.phrases[document.lang].append(line.text.rstrip(":»›> "))
                         if line.label == _INTERFACE:
                             self.controls[document.lang].append(line.text)
-        for index in articles:
-            self.lists[documents[index].lang] += _find_lists(documents[index], index)
         for lang, headline in headlines:
             self.headlines[lang].append(headline)
 
@@ -147,10 +147,10 @@ def _vary(run: Sequence[SourceLine], rng: np.random.Generator) -> Sequence[Sourc
     return run[start : start + length]
 
 
-def _find_runs(document: LabelledDocument, index: int) -> list[tuple[str, _Run]]:
+def _find_runs(document: LabelledDocument, index: int) -> list[tuple[str, Run]]:
     drops = document.drops
     kept = np.flatnonzero(document.labels == _BODY)
-    runs: list[tuple[str, _Run]] = []
+    runs: list[tuple[str, Run]] = []
     start = None
     for number in range(len(drops) + 1):
         dropped = number < len(drops) and bool(drops[number])
@@ -162,12 +162,20 @@ def _find_runs(document: LabelledDocument, index: int) -> list[tuple[str, _Run]]
                 SourceLine(document.lines[line], int(document.labels[line]), index, line)
                 for line in range(start, number)
             )
-            runs.append((place, _Run(lines, document.site, index)))
+            runs.append((place, Run(lines, document.site, index)))
             start = None
     return runs
 
 
-def _find_lists(document: LabelledDocument, index: int) -> list[_Run]:
+def find_lists(documents: Sequence[LabelledDocument], chosen: Iterable[int]) -> dict[str | None, list[Run]]:
+    """The lists in the articles of some documents, by language."""
+    lists: dict[str | None, list[Run]] = defaultdict(list)
+    for index in chosen:
+        lists[documents[index].lang] += _lists_in(documents[index], index)
+    return lists
+
+
+def _lists_in(document: LabelledDocument, index: int) -> list[Run]:
     """Rows of short lines within an article: dishes, names, results. They look like menus; few articles have any."""
     is_item = [
         label == _BODY and len(text) < _LIST_ITEM_CHARS
@@ -180,7 +188,7 @@ def _find_lists(document: LabelledDocument, index: int) -> list[_Run]:
             continue
         if number - start >= _MIN_LIST_LINES:
             lines = tuple(SourceLine(document.lines[line], _BODY, index, line) for line in range(start, number))
-            runs.append(_Run(lines, document.site, index))
+            runs.append(Run(lines, document.site, index))
         start = number + 1
     return runs
 

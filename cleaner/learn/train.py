@@ -21,6 +21,7 @@ from cleaner.learn.augment import (
     MadeDocument,
     as_made,
     crop_page,
+    find_lists,
     insert_debris,
 )
 from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument, assign_folds, group_documents
@@ -277,9 +278,10 @@ class _Trainer:
         headlines = [
             (self.sources[i].lang, str(self.sources[i].title)) for i in pages if len(self.sources[i].title or "") > 15
         ]
-        stock = DebrisStock(self.sources, labelled, headlines, known)
+        lists = find_lists(self.sources, known)
+        stock = DebrisStock(self.sources, labelled, headlines, lists)
         # Labelled debris is nearly all English; other languages take the debris of their own pages too.
-        page_stock = DebrisStock(self.sources, [i for i in pages if self.sources[i].lang != "en"], headlines, known)
+        page_stock = DebrisStock(self.sources, [i for i in pages if self.sources[i].lang != "en"], headlines, lists)
         articles = [i for i in known if int((self.sources[i].labels == BODY).sum()) >= 4]
         english = [i for i in articles if self.sources[i].lang in ("en", None)]
         others = [i for i in articles if self.sources[i].lang not in ("en", None)]
