@@ -16,7 +16,7 @@ EDITABLE := --no-build-isolation --editable
 PINS := pyproject.toml requirements/lock.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format chromium check-all models word-vectors page-models bench bench-quality bench-pages bench-speed bench-verdicts lock dist clean bench-crawl bench-spark soak
+.PHONY: help demo test lint format chromium check-all models word-vectors span-model page-models bench bench-quality bench-pages bench-speed bench-verdicts lock dist clean bench-crawl bench-spark soak
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -92,6 +92,11 @@ models: .venv/.test ## train the shipped model again; CORPORA=FOLDER holds label
 	@test -d "$(CORPORA)/labels" || { echo "$(CORPORA): no labels/ in it; name the folder: make models CORPORA=FOLDER" >&2; exit 1; }
 	$(BIN)/cleaner train $(TEXT_DATA) $(if $(VECTORS),--vectors "$(VECTORS)") --licences data/licences.tsv \
 		--examples data/lines.jsonl -o models/$(MODEL)
+	$(BIN)/cleaner models verify models/$(MODEL)
+
+span-model: .venv/.test ## fit to the shipped model what --cut spans needs; to be run again after make models
+	@test -d "$(CORPORA)/labels" || { echo "$(CORPORA): no labels/ in it; name the folder: make span-model CORPORA=FOLDER" >&2; exit 1; }
+	$(BIN)/cleaner train-spans models/$(MODEL) $(TEXT_DATA) --spans data/labels/spans.tsv
 	$(BIN)/cleaner models verify models/$(MODEL)
 
 # Beside those above: gold by selectors, and pages whose doubtful lines were labelled by reading.

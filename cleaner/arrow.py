@@ -102,7 +102,8 @@ def record_schema_fields(options: CleanOptions) -> dict[str, pa.Field]:
     number, text = pa.int64(), pa.string()
     score = ("score", pa.float64())
     # One type whatever the options, so that shards of several runs can be read as one table.
-    removed = pa.struct([("line", number), ("label", text), score, ("text", text), ("reason", text)])
+    piece = [("start", number), ("end", number)]
+    removed = pa.struct([("line", number), ("label", text), score, ("text", text), *piece, ("reason", text)])
     line = pa.struct([("line", number), ("start", number), ("end", number), ("label", text), score])
     kinds |= {"removed": pa.list_(removed), "lines": pa.list_(line)}
     if options.removed == "none":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from cleaner.labels import TITLE
 from cleaner.markdown.blocks import render_markdown
+from cleaner.markdown.inline import mark_inline
 from cleaner.types import Article, Judged, Page, PageLines, Removed, RemovedLines
 from cleaner.verdict import tell_verdict
 
@@ -91,6 +93,8 @@ def assemble(
     kept = [number for number, keep in enumerate(judged.kept) if keep]
     declared = [title for title in (page.title, *metadata.titles) if title and title.strip()]
     headline = _find_headline(kept, judged, declared)
+    if headline in judged.cuts:
+        judged = replace(judged, cuts={number: cuts for number, cuts in judged.cuts.items() if number != headline})
     removed: Sequence[Removed] = ()
     if annotated is not None:
         shown = list(range(len(labels)))
@@ -101,6 +105,8 @@ def assemble(
         shown = [number for number in kept if number not in repeats] if repeats else kept
         removed = RemovedLines(judged, repeats)
         body = [number for number in shown if number != headline] if headline is not None else shown
+        if judged.cuts:
+            lines = _without_cuts(judged)
         text = join_lines(body, lines)
     scores = judged.scores
     quality = sum(1.0 - scores[number] for number in shown) / len(shown) if shown else 0.0
@@ -126,6 +132,18 @@ def assemble(
         n_replaced=n_replaced,
         judged=judged,
     )
+
+
+def _without_cuts(judged: Judged) -> PageLines:
+    """The lines of a page without the pieces that go; a line that lost one also lost its links and stress."""
+    lines = judged.page_lines
+    texts = list(lines.texts)
+    markup = None if lines.markup is None else list(lines.markup)
+    for number in judged.cuts:
+        texts[number] = judged.kept_text(number)
+        if markup is not None:
+            markup[number] = replace(markup[number], text=mark_inline(texts[number]))
+    return replace(lines, texts=texts, markup=markup)
 
 
 def _find_headline(kept: Sequence[int], judged: Judged, declared: Sequence[str]) -> int | None:

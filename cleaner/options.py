@@ -11,6 +11,7 @@ from cleaner.errors import UsageError
 from cleaner.labels import KEPT, parse_keep
 
 Mode = Literal["balanced", "precision", "recall"]
+CutDetail = Literal["lines", "spans"]
 Extractor = Literal["lines", "trafilatura", "both"]
 MetadataDetail = Literal["fast", "full"]
 RemovedDetail = Literal["full", "labels", "none"]
@@ -29,6 +30,8 @@ class CleanOptions:
     metadata: ``fast`` reads what a page declares; ``full`` asks trafilatura for what is missing then.
     markdown: also give each article in HTML as Markdown.
     removed: how much of each removed line the record out carries.
+    cut: ``lines``: what goes are whole lines. ``spans``: also debris that is glued to the head or tail of a paragraph,
+        in documents that are judged as text.
     annotate: remove nothing and report every line with its class and score instead.
     drop_like, keep_like: phrases of the user's own, seen as strong evidence for or against a line
         (see `cleaner.features.hints`).
@@ -42,6 +45,7 @@ class CleanOptions:
     extractor: Extractor = "lines"
     metadata: MetadataDetail = "fast"
     markdown: bool = False
+    cut: CutDetail = "lines"
     removed: RemovedDetail = "full"
     annotate: bool = False
     drop_like: tuple[str, ...] = ()
@@ -53,6 +57,7 @@ class CleanOptions:
             ("mode", Mode),
             ("extractor", Extractor),
             ("metadata", MetadataDetail),
+            ("cut", CutDetail),
             ("removed", RemovedDetail),
         ):
             value = getattr(self, name)
@@ -77,4 +82,6 @@ class CleanOptions:
         """Twelve hexadecimal digits that name everything here that can change a record out."""
         values = asdict(self) | {"keep": sorted(self.keep)}
         del values["markdown"]  # no record out shows it
+        if self.cut == "lines":
+            del values["cut"]  # so that outputs of before there was a choice keep their hash
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -30,6 +30,7 @@ from cleaner.types import (
     Page,
     PageLines,
     Rejected,
+    Removed,
 )
 from cleaner.verdict import tell_verdict, text_mass
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from cleaner.features.pages import PageBatch
     from cleaner.model.page_artefact import PageJudge
+    from cleaner.model.span_artefact import SpanModel
 
 # Scoring has a fixed cost a call that 500 to 4,000 lines share out; larger arrays leave the processor's cache.
 BATCH_LINES = 4096
@@ -100,12 +102,21 @@ class Cleaner:
         self._page_model = page_model
         if str(page_model) != DEFAULT_PAGE_MODEL:
             _ = self._page_judge  # one that is missing or altered is told of now
+        self._spans = self._load_spans()
         self._hints = self._model.compile_hints(self.options.drop_like, self.options.keep_like)
         self._options_hash = self.options.hash()
         self._is_dropped = np.array([label not in self.options.keep for label in LABELS])
 
     def __reduce__(self) -> tuple[Any, tuple[type[Cleaner], str, CleanOptions, str]]:
         return _unpickle, (type(self), str(self._model.path), self.options, str(self._page_model))
+
+    def _load_spans(self) -> SpanModel | None:
+        # With nothing removed there is nothing to cut.
+        if self.options.cut != "spans" or self.options.annotate:
+            return None
+        from cleaner.model.span_artefact import load_span_model
+
+        return load_span_model(self._model)
 
     @cached_property
     def _page_judge(self) -> PageJudge:
@@ -233,6 +244,10 @@ class Cleaner:
             reasons, runners_up = explain_lines(self._model, _as_lines([entry]), self._is_dropped, evidence)
         verdicts = self._judge([entry], judged_as_page, self._hints)
         unhinted = (self._judge([entry], judged_as_page, Hints()) if self._hints else verdicts).kept.tolist()
+        cuts: dict[int, list[Removed]] = {}
+        for removed in article.removed:
+            if removed.start is not None:
+                cuts.setdefault(removed.line, []).append(removed)
         mode = self.options.mode
         default = self._page_judge.threshold(mode) if judged_as_page else self._model.thresholds(mode)[0]
         return Explanation(
@@ -243,6 +258,7 @@ class Cleaner:
                     line_reasons,
                     (LABELS[runner_up], probability),
                     self._hints.phrase_for(line.text) if self._hints and line.kept != was_kept else None,
+                    tuple(cuts.get(line.line, ())),
                 )
                 for line, line_reasons, (runner_up, probability), was_kept in zip(
                     article.lines, reasons, runners_up, unhinted, strict=True
@@ -332,6 +348,8 @@ class Cleaner:
             ):
                 judged[number] = name, of_page
         self._judge_cuttings_as_texts(extracted, judged)
+        if self._spans is not None:
+            self._cut_spans(self._spans, extracted, judged)
         for number, entry in enumerate(extracted):
             name, of_page = judged[number]
             article = assemble(
@@ -364,6 +382,18 @@ class Cleaner:
             both = _join_judged(as_page, as_text)
             if _kept_chars(both) >= CREDIBLE_SHARE * _kept_chars(as_page):
                 judged[number] = f"{name}+{self.model_name}", both
+
+    def _cut_spans(
+        self, spans: SpanModel, extracted: Sequence[_Extracted], judged: dict[int, tuple[str, Judged]]
+    ) -> None:
+        """Cut what is glued to kept lines of documents that were judged as text; in a page debris has its own tag."""
+        texts = [number for number, (_, of_page) in judged.items() if of_page.page_lines.walked is None]
+        lines = _as_lines([extracted[number] for number in texts])
+        verdicts = [judged[number][1] for number in texts]
+        for number, of_page in zip(
+            texts, spans.cut(self._model.line_model, lines, verdicts, self._is_dropped), strict=True
+        ):
+            judged[number] = f"{judged[number][0]}+spans@{spans.name}", of_page
 
     def _ask_again(self, entry: _Extracted, article: Article) -> Article:
         """The article by trafilatura's choice of lines where the page model found next to none on a page with text."""

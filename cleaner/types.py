@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -139,21 +139,32 @@ class Lines:
     def n_pages(self) -> int:
         return len(self.titles)
 
+    def page_of(self, row: int) -> int:
+        """The number of the page that a line stands on."""
+        return int(np.searchsorted(self.page_starts, row, side="right")) - 1
+
 
 @dataclass(frozen=True)
 class Removed:
-    """A line that was taken out: its number, class, probability of being debris, and text."""
+    """A line that was taken out, or a piece of one: number, class, probability of being debris, and text.
+
+    start, end: of a piece, offsets in the line, in code points; None for a whole line.
+    """
 
     line: int
     label: str
     score: float
     text: str
     reason: str | None = None
+    start: int | None = None
+    end: int | None = None
 
     def to_record(self, with_text: bool = True) -> dict[str, Any]:
         record: dict[str, Any] = {"line": self.line, "label": self.label, "score": self.score}
         if with_text:
             record["text"] = self.text
+        if self.start is not None:
+            record |= {"start": self.start, "end": self.end}
         if self.reason:
             record["reason"] = self.reason
         return record
@@ -174,15 +185,21 @@ class RemovedLines(Sequence[Removed]):
         if self._made is None:
             judged, repeats = self._judged, self._repeats
             texts = judged.page_lines.texts
-            self._made = tuple(
-                [
-                    Removed(number, LABELS[label], score, texts[number], "repeat" if number in repeats else None)
-                    for number, (label, score, is_kept) in enumerate(
-                        zip(judged.labels, judged.scores, judged.kept, strict=True)
-                    )
-                    if not is_kept or number in repeats
-                ]
-            )
+            made = [
+                Removed(number, LABELS[label], score, texts[number], "repeat" if number in repeats else None)
+                for number, (label, score, is_kept) in enumerate(
+                    zip(judged.labels, judged.scores, judged.kept, strict=True)
+                )
+                if not is_kept or number in repeats
+            ]
+            made += [
+                Removed(number, LABELS[cut.label], cut.score, texts[number][cut.start : cut.end], None, *cut[:2])
+                for number, cuts in judged.cuts.items()
+                if number not in repeats
+                for cut in cuts
+            ]
+            # Stable, so that the pieces of a line stay in their order.
+            self._made = tuple(sorted(made, key=lambda removed: removed.line) if judged.cuts else made)
         return self._made
 
     @overload
@@ -224,14 +241,34 @@ class ScoredLine:
         return {"line": self.line, "start": self.start, "end": self.end, "label": self.label, "score": self.score}
 
 
+class Cut(NamedTuple):
+    """A piece at the head or tail of a kept line that goes: characters start to end of the line, class, score."""
+
+    start: int
+    end: int
+    label: int
+    score: float
+
+
 @dataclass(frozen=True)
 class Judged:
-    """The lines of one page beside what was decided about each; lists of n lines."""
+    """The lines of one page beside what was decided about each; lists of n lines.
+
+    cuts: of kept lines by their number, the pieces that go, in order.
+    """
 
     page_lines: PageLines
     labels: list[int]
     scores: list[float]
     kept: list[bool]
+    cuts: Mapping[int, tuple[Cut, ...]] = field(default_factory=dict)
+
+    def kept_text(self, number: int) -> str:
+        """What stays of a line of which pieces were cut off."""
+        text = self.page_lines.texts[number]
+        for cut in reversed(self.cuts.get(number, ())):
+            text = text[: cut.start] + text[cut.end :]
+        return text
 
     def to_lines(self) -> tuple[ScoredLine, ...]:
         lines = self.page_lines
@@ -327,13 +364,14 @@ class ExplainedLine:
     """A judged line with the causes that weighed most, heaviest first.
 
     hint: the user's phrase (``--drop-like``, ``--keep-like``) that tipped the decision, where one did.
-    runner_up: the second most probable class and its probability.
+    runner_up: the second most probable class and its probability. cuts: what was cut off the line, in order.
     """
 
     line: ScoredLine
     reasons: tuple[Reason, ...]
     runner_up: tuple[str, float]
     hint: str | None = None
+    cuts: tuple[Removed, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def test_each_row_comes_out_at_its_place(marked: MakeCleaner) -> None:
     assert out.column("text").to_pylist() == ["The vote.", "", "Rain."]
     assert out.column("verdict").to_pylist() == ["article", "no_article", "article"]
     assert out.column("removed").to_pylist()[0] == [
-        {"line": 1, "label": "ad", "score": 0.9, "text": "ad|Buy", "reason": None}
+        {"line": 1, "label": "ad", "score": 0.9, "text": "ad|Buy", "start": None, "end": None, "reason": None}
     ]
 
 
@@ -61,7 +61,7 @@ def test_a_table_gives_what_single_documents_give(cleaner: Cleaner) -> None:
         if isinstance(outcome, Article):
             record = article_record(outcome, cleaner.options)
             for removed in record["removed"]:
-                removed.setdefault("reason", None)
+                removed.update({name: removed.get(name) for name in ("start", "end", "reason")})
             assert {name: row[name] for name in record} == record
         else:
             assert (row["error_reason"], row["error_message"]) == (outcome.reason, outcome.message)
@@ -179,7 +179,7 @@ def test_removed_lines_keep_one_type_whatever_the_detail(marked: MakeCleaner) ->
     table = pa.table({"text": ["ad|Buy"]})
     labels = marked(removed="labels").clean_table(table)
     assert labels.column("removed").to_pylist() == [
-        [{"line": 0, "label": "ad", "score": 0.9, "text": None, "reason": None}]
+        [{"line": 0, "label": "ad", "score": 0.9, "text": None, "start": None, "end": None, "reason": None}]
     ]
     assert labels.schema == marked().clean_table(table).schema
     assert "removed" not in marked(removed="none").clean_table(table).column_names

@@ -43,6 +43,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "speed": {"documents_per_s": 85.0, "lines_per_s": 500.0, "megabytes_per_s": 1.8},
         "counts": counts,
         "lines_by_class": {"body": {"lines": 1200, "removed": 0}, "nav": {"lines": 3800, "removed": 3800}},
+        "pieces_cut": {"teaser": 12},
         "quality": [0, 0, 0, 0, 0, 0, 0, 11, 0, 800],
         "sites": [{"site": "herald.example", "documents": 800, "lines": 4000, "removed": 3000}],
         "removed_lines": [{"label": "nav", "text": "<script>alert(1)</script>" + "W" * 150, "count": 90}],

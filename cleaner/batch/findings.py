@@ -64,7 +64,7 @@ class TopCounts:
         return cls(most, value["missed"], dict(value["counts"]))
 
 
-_COUNTERS = ("lines", "removed", "qualities")
+_COUNTERS = ("lines", "removed", "qualities", "pieces")
 _TOPS = ("site_documents", "site_lines", "site_removed", "removed_lines")
 
 
@@ -73,6 +73,7 @@ class Findings:
     """Counts of articles. most: how many sites and lines are kept.
 
     lines, removed: by class, all lines and those taken out. qualities: articles by tenth of quality, as "0" to "9".
+    pieces: by class, what was cut off lines that stayed (``cut="spans"``).
     site_documents, site_lines, site_removed: by site. removed_lines: by class, a tab and the line.
     """
 
@@ -80,6 +81,7 @@ class Findings:
     lines: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
     qualities: Counter[str] = field(default_factory=Counter)
+    pieces: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.site_documents = TopCounts(self.most)
@@ -91,12 +93,15 @@ class Findings:
         site = site_of(article.url)
         self.site_documents.add(site)
         self.site_lines.add(site, article.lines_in)
-        self.site_removed.add(site, len(article.removed))
+        whole = [line for line in article.removed if line.start is None]
+        self.site_removed.add(site, len(whole))
         self.qualities[str(min(N_QUALITY_BINS - 1, int(article.quality * N_QUALITY_BINS)))] += 1
         if article.judged is not None:
             for label, n in Counter(article.judged.labels).items():
                 self.lines[LABELS[label]] += n
-        for line in article.removed:
+        if len(whole) < len(article.removed):
+            self.pieces.update(piece.label for piece in article.removed if piece.start is not None)
+        for line in whole:
             self.removed[line.label] += 1
             self.removed_lines.add(f"{line.label}\t{line.text[:_LINE_CHARS]}")
 

@@ -114,6 +114,7 @@ def report_record(
             for label in LABELS
             if findings.lines[label] or findings.removed[label]
         },
+        "pieces_cut": _sorted(findings.pieces),
         "quality": [findings.qualities[str(tenth)] for tenth in range(N_QUALITY_BINS)],
         "sites": _sites(findings),
         "removed_lines": _removed_lines(findings),

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "train": "Fit a model to labelled documents and to pages with gold text.",
     "train-vectors": "Fit vectors of words to a sentence encoder, for train --vectors.",
     "train-pages": "Fit a model of the lines of pages in HTML.",
+    "train-spans": "Fit what clean --cut spans needs to a model; it goes into the model's folder.",
     "models": "List the models; check one against its own manifest.",
 }
 

@@ -132,6 +132,10 @@ def clean(
     extractor: Annotated[
         str, typer.Option("--extractor", metavar="NAME", help="What reads pages: lines, trafilatura or both.")
     ] = "lines",
+    cut: Annotated[
+        str,
+        typer.Option("--cut", metavar="WHAT", help="lines: whole lines; spans: also debris glued to a paragraph."),
+    ] = "lines",
     page_model: Annotated[
         str | None, typer.Option("--page-model", metavar="NAME|PATH", help="The same as --model, for pages in HTML.")
     ] = None,
@@ -224,6 +228,7 @@ def clean(
         removed=removed,
         annotate=annotate,
         extractor=extractor,
+        cut=cut,
         metadata=metadata,
         drop_like=drop_like,
         keep_like=keep_like,

@@ -63,6 +63,10 @@ def explain(
     extractor: Annotated[
         str, typer.Option("--extractor", metavar="NAME", help="What reads a page: lines, trafilatura or both.")
     ] = "lines",
+    cut: Annotated[
+        str,
+        typer.Option("--cut", metavar="WHAT", help="lines: whole lines; spans: also debris glued to a paragraph."),
+    ] = "lines",
     mode: Annotated[
         str, typer.Option("--mode", metavar="MODE", help="Which threshold decides: balanced, precision or recall.")
     ] = "balanced",
@@ -89,6 +93,7 @@ def explain(
         "mode": mode,
         "keep": keep,
         "extractor": extractor,
+        "cut": cut,
         "drop_like": read_phrases(drop_like),
         "keep_like": read_phrases(keep_like),
         **({"page_model": page_model} if page_model else {}),
@@ -231,8 +236,10 @@ def _facts(explanation: Explanation, mode: str) -> tuple[str, str]:
 
     article = explanation.article
     n_lines, n_removed = len(explanation.lines), len(removed_numbers(explanation))
+    n_cut = sum(len(row.cuts) for row in explanation.lines)
+    cut = f", {n_cut} piece{'s' if n_cut > 1 else ''} cut off" if n_cut else ""
     return (
-        f"{n_lines - n_removed} of {n_lines} lines kept, {n_removed} dropped; "
+        f"{n_lines - n_removed} of {n_lines} lines kept, {n_removed} dropped{cut}; "
         f"verdict {article.verdict}, quality {article.quality:.2f}",
         f"threshold {explanation.threshold:.4g} ({mode}), model {article.model}",
     )
@@ -241,6 +248,7 @@ def _facts(explanation: Explanation, mode: str) -> tuple[str, str]:
 def _notes(row: ExplainedLine, special: str | None) -> list[str]:
     """What decided beside the features."""
     notes = ["a second copy of the headline"] if special == "repeat" else []
+    notes += [f"cut off as {cut.label} ({cut.score:.4f}): “{visible(cut.text.strip())}”" for cut in row.cuts]
     return notes + ([f"your phrase “{visible(row.hint)}” tipped this"] if row.hint is not None else [])
 
 
@@ -311,7 +319,12 @@ def _body(row: ExplainedLine, is_removed: bool) -> Text:
     label = row.line.label
     style = f"strike {_style(label)}" if is_removed else "bold" if label == "title" else ""
     # A span and not the style of the whole, or the stroke would run on to the edge of the window.
-    return Text(overflow="fold").append(visible(row.line.text), style)
+    text, body, written = row.line.text, Text(overflow="fold"), 0
+    for cut in row.cuts:
+        body.append(visible(text[written : cut.start]), style)
+        body.append(visible(text[cut.start : cut.end]), f"strike {_style(cut.label)}")
+        written = cut.end or 0
+    return body.append(visible(text[written:]), style)
 
 
 def _reasons(row: ExplainedLine, is_removed: bool, special: str | None, reasons: Sequence[Reason]) -> Text:

@@ -18,6 +18,7 @@ def read_options(
     removed: str,
     annotate: bool,
     extractor: str,
+    cut: str,
     metadata: str,
     drop_like: Path | None,
     keep_like: Path | None,
@@ -29,6 +30,7 @@ def read_options(
         mode=mode,  # type: ignore[arg-type]
         removed=removed,  # type: ignore[arg-type]
         extractor=extractor,  # type: ignore[arg-type]
+        cut=cut,  # type: ignore[arg-type]
         metadata=metadata,  # type: ignore[arg-type]
         annotate=annotate,
         drop_like=read_phrases(drop_like),

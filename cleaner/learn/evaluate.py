@@ -173,6 +173,17 @@ def expected_calibration_error(
 # --- uncertainty ----------------------------------------------------------------------------------------------------
 
 
+def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
+    """Bounds of a share that was counted, at 95 % (Wilson 1927); 0 and 1 where nothing was."""
+    if not n:
+        return 0.0, 1.0
+    z = 1.959964
+    share, spread = n_right / n, z * z / n
+    centre = share + spread / 2
+    half = z * (share * (1 - share) / n + spread / (4 * n)) ** 0.5
+    return max((centre - half) / (1 + spread), 0.0), min((centre + half) / (1 + spread), 1.0)
+
+
 def bootstrap_interval(
     groups: Sequence[Hashable],
     fn: Callable[[FloatArray], npt.ArrayLike],

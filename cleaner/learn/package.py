@@ -36,6 +36,7 @@ from cleaner.model.artefact import (
     load_model,
     pack_weights,
 )
+from cleaner.model.span_artefact import SPAN_WEIGHTS, load_span_model
 from cleaner.types import Lines
 
 MODE_LOSSES: dict[str, float] = {"balanced": 0.005, "recall": 0.001, "precision": 0.02}
@@ -214,11 +215,16 @@ def write_folder(folder: Path, weights: bytes, manifest: Mapping[str, Any], card
 
     All files beside their places first, then renamed: who loads a model meanwhile gets the old one or the new.
     """
-    contents = {
-        WEIGHTS: weights,
-        MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode(),
-        CARD: card.encode(),
-    }
+    write_files(folder, {WEIGHTS: weights, MANIFEST: manifest_bytes(manifest), CARD: card.encode()})
+
+
+def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    """A manifest as its file holds it."""
+    return (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Files of a model, none in its place before all are written; raises OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
@@ -247,6 +253,8 @@ def verify_model(path: str | Path) -> list[str]:
     """
     model = load_model(path)
     problems = []
+    if SPAN_WEIGHTS in model.manifest["sha256"]:
+        load_span_model(model)
     for example in model.manifest["examples"]:
         found = judge_document(model, example["lines"], example["title"]).scores.tolist()
         if found != example["scores"]:

@@ -183,17 +183,17 @@ def load_model(model: str | Path) -> Model:
     return Model(path, manifest, unpack_weights(read_weights(path, manifest), path))
 
 
-def read_weights(path: Path, manifest: Mapping[str, Any]) -> bytes:
+def read_weights(path: Path, manifest: Mapping[str, Any], name: str = WEIGHTS) -> bytes:
     """The bytes of a model's weights. Raises ModelError where they are not those that the manifest names."""
     try:
-        data = (path / WEIGHTS).read_bytes()
+        data = (path / name).read_bytes()
     except OSError as error:
-        raise ModelError(f"{path / WEIGHTS}: {error.strerror or error}") from error
-    expected = manifest["sha256"].get(WEIGHTS)
+        raise ModelError(f"{path / name}: {error.strerror or error}") from error
+    expected = manifest["sha256"].get(name)
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
         raise ModelError(
-            f"{path / WEIGHTS}: its hash is {found[:12]}…, the manifest says {str(expected)[:12]}…; "
+            f"{path / name}: its hash is {found[:12]}…, the manifest says {str(expected)[:12]}…; "
             "the file was altered or cut short. Take the model folder anew from where it came."
         )
     return data

@@ -78,7 +78,7 @@ def render_page(explanation: Explanation, *, source: str, mode: str | None = Non
 def removed_numbers(explanation: Explanation) -> dict[int, str | None]:
     """The numbers of the lines that are not in the output, each with its special reason (``repeat``) or None."""
     dropped: dict[int, str | None] = {row.line.line: None for row in explanation.lines if not row.line.kept}
-    return dropped | {line.line: line.reason for line in explanation.article.removed}
+    return dropped | {line.line: line.reason for line in explanation.article.removed if line.start is None}
 
 
 def verdict_sentence(row: ExplainedLine, threshold: float, removed: bool, reason: str | None = None) -> str:
@@ -337,10 +337,23 @@ def _row(
         f'<span class="sr">{"removed" if is_removed else "kept"}: </span>{line.label}</button>'
         f'<span class="bar" style="--s:{100 * line.score:.1f}%"></span>'
         f'<span class="s">{_short(line.score)}</span></div>'
-        f'<{tag} class="text{long}" dir="auto">{_escape(line.text)}</{tag}>'
+        f'<{tag} class="text{long}" dir="auto">{_text(row)}</{tag}>'
         f'<div class="why" id="why-{number}" lang="en">'
         f"{_why(row, threshold, is_removed, removed.get(number), reasons, scale)}</div></li>\n"
     )
+
+
+def _text(row: ExplainedLine) -> str:
+    """The line, its pieces that were cut off marked in the colours of their classes."""
+    text = row.line.text
+    parts: list[str] = []
+    written = 0
+    for cut in row.cuts:
+        told = f"cut off: {cut.label}, {_short(cut.score)}"
+        parts.append(_escape(text[written : cut.start]))
+        parts.append(f'<del class="piece c-{cut.label}" title="{told}">{_escape(text[cut.start : cut.end])}</del>')
+        written = cut.end or 0
+    return "".join((*parts, _escape(text[written:])))
 
 
 def _why(
@@ -356,6 +369,7 @@ def _why(
         f'<p class="verdict">{verdict_sentence(row, threshold, is_removed, special)}</p>'
         f'<p class="soft">Class <b>{row.line.label}</b>, then {_escape(runner_up)} ({_percent(chance)}).</p>'
     ]
+    parts += [f'<p class="soft">Cut off: <b>{cut.label}</b>, {_percent(cut.score)} likely.</p>' for cut in row.cuts]
     if row.hint is not None:
         parts.append(f'<p class="hinted">Your phrase <bdi>“{_escape(row.hint)}”</bdi> tipped this.</p>')
     if not reasons:

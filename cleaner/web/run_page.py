@@ -63,6 +63,12 @@ def _sections(report: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def _pieces_fact(pieces: Mapping[str, int]) -> list[tuple[str, str, str]]:
+    """What was cut off lines that stayed, where anything was."""
+    named = ", ".join(f"{label} {_number(n)}" for label, n in pieces.items())
+    return [("Pieces cut off lines", _number(sum(pieces.values())), named)] if pieces else []
+
+
 def _heading(report: Mapping[str, Any]) -> Iterator[str]:
     counts, speed = report["counts"], report["speed"]
     share = counts["lines_removed"] / max(counts["lines_in"], 1)
@@ -71,6 +77,7 @@ def _heading(report: Mapping[str, Any]) -> Iterator[str]:
         ("Rejected", _number(counts["rejected"]), _share(counts["rejected"], counts["records"])),
         ("Skipped", _number(counts["skipped"]), _share(counts["skipped"], counts["records"])),
         ("Lines removed", _number(counts["lines_removed"]), f"{share:.1%} of {_number(counts['lines_in'])}"),
+        *_pieces_fact(report["pieces_cut"]),
         ("Read", f"{report['bytes_read'] / 1e6:,.1f} MB", f"from {_count(report['n_inputs'], 'input')}"),
     ]
     if speed:
