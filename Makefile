@@ -16,7 +16,7 @@ EDITABLE := --no-build-isolation --editable
 PINS := pyproject.toml requirements/lock.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format chromium check-all models word-vectors span-model page-models bench bench-quality bench-pages bench-speed bench-verdicts lock dist clean bench-crawl bench-spark soak
+.PHONY: help demo test lint format chromium check-all models word-vectors span-model page-models bench bench-quality bench-pages bench-speed bench-verdicts bench-spans lock dist clean bench-crawl bench-spark soak
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -130,6 +130,9 @@ bench-spark: .venv/.all ## Spark on two cores beside a run in one process, on th
 
 soak: .venv/.test ## a run killed 200 times, and the memory of a million documents; SOAK_ARGS='--kills 20 --only kills'
 	$(PY) bench/soak.py $(SOAK_ARGS)
+
+bench-spans: .venv/.all ## debris glued to paragraphs: what --cut spans cuts, and how much of it rightly
+	$(PY) bench/spans.py --corpora "$(CORPORA)" $(BENCH_ARGS)
 
 bench-speed: .venv/.all
 	$(PY) bench/speed.py --corpora "$(CORPORA)"

@@ -138,13 +138,13 @@ def real_cases(model: Model, documents: Sequence[LabelledDocument], read: SpanLa
         document = documents[entry.page]
         known = read.get((document.id, entry.line))
         if known:
-            label = _label_by_reading(entry.piece, document.lines[entry.line], known)
+            label = label_by_reading(entry.piece, document.lines[entry.line], known)
             if label is not None:
                 labels[number], is_read[number] = label, True
     return _as_cases(model, lines, pieces, labels, is_read)
 
 
-def _label_by_reading(piece: Piece, line: str, known: Mapping[tuple[int, int], tuple[str, int]]) -> int | None:
+def label_by_reading(piece: Piece, line: str, known: Mapping[tuple[int, int], tuple[str, int]]) -> int | None:
     """What a reader said of a piece; a part of a piece that goes, or of a doubtful one, is UNSURE. None: not read."""
     said = known.get((piece.start, piece.end))
     if said is not None and said[0] == digest_piece(line[piece.start : piece.end]):
