@@ -71,7 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "full text of pages": choose_articles(read_gold_pages(chosen.corpora)),
     }
     read = read_span_labels(DATA / "spans.tsv")
-    made = [row for name, documents in stocks.items() for row in _made_rows(cleaner, name, documents, chosen.documents)]
+    made = [
+        row
+        for name, documents in stocks.items()
+        for row in _made_rows(cleaner, name, documents, read, chosen.documents)
+    ]
     real = [_real_row(cleaner, name, documents, read, chosen.show) for name, documents in stocks.items()]
     section = "\n\n".join(
         [
@@ -119,9 +123,9 @@ def find_cuts(
 
 
 def _made_rows(
-    cleaner: Cleaner, name: str, documents: Sequence[LabelledDocument], n_made: int
+    cleaner: Cleaner, name: str, documents: Sequence[LabelledDocument], read: SpanLabels, n_made: int
 ) -> Iterator[tuple[str, ...]]:
-    made, seams = glue_debris(load_model(cleaner._model.path), documents, n_made, np.random.default_rng(11))
+    made, seams = glue_debris(load_model(cleaner._model.path), documents, n_made, np.random.default_rng(11), read)
     counts: dict[str, Counter[str]] = {side: Counter() for side in ("tails", "heads")}
     for number, cuts, kept in find_cuts(cleaner, made):
         for line in kept:

@@ -7,17 +7,19 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-BORDERS = ("stop", "glued_stop", "bracket", "mark", "link", "camel", "capital")
-"""What parts a piece from the rest: the end of a sentence, with a space or without; a bracket; a bar or bullet; an
-address; a capital within a word (``ImagesThe``); a space before a capital."""
+BORDERS = ("stop", "glued_stop", "bracket", "camel", "capital")
+"""What parts a piece from the rest: the end of a sentence, with a space or without; a bracket; a capital within a word
+(``ImagesThe``); a space before a capital. No bar or dash: what stands before or behind one is the place of a report,
+the name of one who is quoted, or a part of an entry in a list, nearly always."""
 
 # Longer debris has a line of its own, nearly always; and what is left should still be a paragraph.
 MAX_HEAD_CHARS, MAX_TAIL_CHARS = 160, 240
 MIN_REST_CHARS = 40
-# Debris with no border but a capital is short; more capitalised words in a row are the title of something, and a
-# single word is half a name.
+# Debris with no border but a capital is short; more capitalised words in a row are the title of something. At the end
+# of a line a single word is half a name.
 _MAX_CAPITAL_WORDS = 8
 _FEW_WORDS = 3
+_SEAM_CHARS = 60
 _SHORT_WORD = 3
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -41,6 +43,13 @@ class Piece(NamedTuple):
 
     def text(self, line: str) -> str:
         return line[self.start : self.end].strip()
+
+    def seam_words(self, line: str) -> str:
+        """The word before the border and the one behind it, as they stand side by side in the line."""
+        place = self.end if self.is_head else self.start
+        before, after = line[max(place - _SEAM_CHARS, 0) : place], line[place : place + _SEAM_CHARS]
+        first, second = before.split()[-1], after.split()[0]
+        return first + before[len(before.rstrip()) :] + after[: len(after) - len(after.lstrip())] + second
 
     def rest(self, line: str) -> str:
         return (line[self.end :] if self.is_head else line[: self.start]).strip()
@@ -74,8 +83,7 @@ def find_pieces(line: str) -> Iterator[Piece]:
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Borders behind a head and before a tail; the group that matched names the border.
 
-    A head ends with its bracket, a tail begins with its bracket, bar or bullet. No head ends with a bar or dash:
-    what stands before one is the place of a report.
+    A head ends with its bracket, a tail begins with it.
     """
     upper, lower = _character_class(str.isupper), _character_class(str.islower)
     shared = (
@@ -84,11 +92,8 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
         rf"|(?P<camel>(?<=[{lower}]{{4}})(?=[{upper}][{lower}]))"
         rf"|(?P<capital>(?<=[^\s.!?…,;(|•–—-])\s+(?=[\"“«„]?[{upper}]))"
     )
-    head = rf"(?P<link>\Ahttps?://\S+\s+)|(?P<bracket>[)\]）】]\s*)|{shared}"
-    tail = (
-        r"(?P<bracket>\s*(?=[(\[（【]))|(?P<mark>\s+(?=[|»►▶])|\s+(?=[•·]\s))"
-        rf"|(?P<link>\s+(?=https?://\S+\Z))|{shared}"
-    )
+    head = rf"(?P<bracket>[)\]）】]\s*)|{shared}"
+    tail = rf"(?P<bracket>\s*(?=[(\[（【]))|{shared}"
     return re.compile(head), re.compile(tail)
 
 
@@ -108,8 +113,6 @@ def _character_class(is_of_case: Callable[[str], bool]) -> str:
 def _is_heading(text: str) -> bool:
     """Whether words look like no part of a sentence: very few, or few, the long ones capitalised, or with a colon."""
     words = _WORD.findall(text)
-    if ":" in text or 2 <= len(words) <= _FEW_WORDS:
+    if ":" in text or len(words) <= _FEW_WORDS:
         return len(words) <= _MAX_CAPITAL_WORDS
-    return 2 <= len(words) <= _MAX_CAPITAL_WORDS and not any(
-        len(word) > _SHORT_WORD and word.islower() for word in words
-    )
+    return len(words) <= _MAX_CAPITAL_WORDS and not any(len(word) > _SHORT_WORD and word.islower() for word in words)

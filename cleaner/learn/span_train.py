@@ -126,7 +126,7 @@ def _collect(
         for fold in range(plan.n_folds):
             chosen = [documents[number] for number in np.flatnonzero(folds == fold).tolist()]
             rng = np.random.default_rng([plan.seed, stock, fold])
-            made = made_cases(model, chosen, plan.n_made // plan.n_folds, rng)
+            made = made_cases(model, chosen, plan.n_made // plan.n_folds, rng, read)
             parts.append((made, np.full(len(made.labels), fold), True))
         log(f"pieces of the lines of {len(documents)} documents, {int(cases.read.sum())} of them read")
     cases = _join([part for part, _, _ in parts])

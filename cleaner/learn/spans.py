@@ -36,7 +36,7 @@ _MAX_DOCUMENT_LINES = 600
 _MIN_PARAGRAPH_CHARS = MIN_REST_CHARS + 20
 _MAX_GLUED = 3
 _HEAD_SHARE = 0.4
-_SEPARATORS, _SEPARATOR_SHARES = (" ", "", "  ", " | ", " • "), (0.78, 0.12, 0.04, 0.03, 0.03)
+_SEPARATORS, _SEPARATOR_SHARES = (" ", "", "  "), (0.84, 0.12, 0.04)
 
 
 class Seam(NamedTuple):
@@ -155,9 +155,11 @@ def label_by_reading(piece: Piece, line: str, known: Mapping[tuple[int, int], tu
     return UNSURE if is_part else None
 
 
-def made_cases(model: Model, documents: Sequence[LabelledDocument], n_made: int, rng: np.random.Generator) -> Cases:
+def made_cases(
+    model: Model, documents: Sequence[LabelledDocument], n_made: int, rng: np.random.Generator, read: SpanLabels
+) -> Cases:
     """Pieces of lines that debris was glued to, in n_made documents; a line that the model drops has none."""
-    made, seams = glue_debris(model, documents, n_made, rng)
+    made, seams = glue_debris(model, documents, n_made, rng, read)
     lines = as_lines(made)
     verdicts = judge_documents(model, lines)
     rows = np.array([int(lines.page_starts[page]) + line for page, line in seams], dtype=np.int64)
@@ -193,9 +195,12 @@ class _Debris(NamedTuple):
 
 
 def glue_debris(
-    model: Model, documents: Sequence[LabelledDocument], n_made: int, rng: np.random.Generator
+    model: Model, documents: Sequence[LabelledDocument], n_made: int, rng: np.random.Generator, read: SpanLabels
 ) -> tuple[list[LabelledDocument], dict[tuple[int, int], Seam]]:
-    """Documents with debris of other sites glued to one to three paragraphs each, and where, by document and line."""
+    """Documents with debris of other sites glued to one to three paragraphs each, and where, by document and line.
+
+    read: labels of pieces; to a line that has debris of its own nothing is glued.
+    """
     lines = as_lines(documents)
     verdicts = judge_documents(model, lines)
     stock = _collect_debris(documents, lines, verdicts)
@@ -205,7 +210,10 @@ def glue_debris(
         places = [
             line
             for line, (text, label) in enumerate(zip(document.lines, document.labels.tolist(), strict=True))
-            if label == BODY and len(text) >= _MIN_PARAGRAPH_CHARS and verdicts.kept[first + line]
+            if label == BODY
+            and len(text) >= _MIN_PARAGRAPH_CHARS
+            and verdicts.kept[first + line]
+            and all(said == BODY for _, said in read.get((document.id, line), {}).values())
         ]
         if len(places) >= _MAX_GLUED and document.lang in stock:
             hosts[number] = places

@@ -33,6 +33,7 @@ _LINES_AROUND = 25
 _LOGIT_STEPS = 8
 # Of the pieces of a line those whose words are most like debris are looked at in their document, so many a side.
 _MAX_PIECES = 5
+_NAME_BORDERS = ("capital", "camel")
 MIN_GRAM_LOGIT = -1.0
 
 # Net of pieces to class: `BODY` for what belongs to the paragraph.
@@ -53,8 +54,11 @@ def find_candidates(model: LineModel, lines: Lines, eligible: npt.NDArray[np.boo
     found: list[PlacedPiece] = []
     starts = lines.page_starts
     for row in np.flatnonzero(eligible).tolist():
-        page = lines.page_of(row)
-        found += [PlacedPiece(page, row - int(starts[page]), piece) for piece in find_pieces(lines.texts[row])]
+        pieces = list(find_pieces(lines.texts[row]))
+        if pieces:
+            page = lines.page_of(row)
+            pieces = _without_names(pieces, lines, page, row)
+            found += [PlacedPiece(page, row - int(starts[page]), piece) for piece in pieces]
     if not found:
         return []
     texts = [entry.piece.text(lines.texts[int(starts[entry.page]) + entry.line]) for entry in found]
@@ -66,6 +70,20 @@ def find_candidates(model: LineModel, lines: Lines, eligible: npt.NDArray[np.boo
         if logits[number] >= MIN_GRAM_LOGIT and len(chosen) < _MAX_PIECES:
             chosen.append(number)
     return [found[number] for number in sorted(number for chosen in best.values() for number in chosen)]
+
+
+def _without_names(pieces: Sequence[Piece], lines: Lines, page: int, row: int) -> list[Piece]:
+    """The pieces but those that would part two words that stand side by side elsewhere in the document, as names do."""
+    if all(piece.border not in _NAME_BORDERS for piece in pieces):
+        return list(pieces)
+    around = "\n".join(lines.texts[_around(lines, page, row)])
+    line = lines.texts[row]
+    return [piece for piece in pieces if piece.border not in _NAME_BORDERS or around.count(piece.seam_words(line)) < 2]
+
+
+def _around(lines: Lines, page: int, row: int) -> slice:
+    first, last = int(lines.page_starts[page]), int(lines.page_starts[page + 1])
+    return slice(max(first, row - _LINES_AROUND), min(last, row + 1 + _LINES_AROUND))
 
 
 def piece_inputs(model: LineModel, lines: Lines, pieces: Sequence[PlacedPiece]) -> FloatArray:
@@ -85,10 +103,9 @@ def _block_inputs(model: LineModel, lines: Lines, pieces: Sequence[PlacedPiece])
     page_starts = [0]
     rows: list[int] = []  # of each piece and of its rest
     for entry in pieces:
-        first, last = int(lines.page_starts[entry.page]), int(lines.page_starts[entry.page + 1])
-        row = first + entry.line
-        before = lines.texts[max(first, row - _LINES_AROUND) : row]
-        after = lines.texts[row + 1 : min(last, row + 1 + _LINES_AROUND)]
+        row = int(lines.page_starts[entry.page]) + entry.line
+        around = _around(lines, entry.page, row)
+        before, after = lines.texts[around.start : row], lines.texts[row + 1 : around.stop]
         line = lines.texts[row]
         both = [entry.piece.text(line), entry.piece.rest(line)]
         place = len(texts) + len(before)
