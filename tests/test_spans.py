@@ -22,7 +22,7 @@ from cleaner.labels import BODY, LABEL_INDEX
 from cleaner.learn.corpus import LabelledDocument, read_labels
 from cleaner.learn.evaluate import wilson_interval
 from cleaner.learn.package import verify_model
-from cleaner.learn.span_train import Outcomes, SpanPlan, measure_side, train_spans
+from cleaner.learn.span_train import MADE, Outcomes, SpanPlan, measure_side, train_spans
 from cleaner.learn.spans import UNSURE, Seam, digest_piece, glue_debris, read_span_labels, real_cases
 from cleaner.model.artefact import DEFAULT_MODEL, find_model, load_model
 from cleaner.model.span_artefact import SPAN_WEIGHTS, load_span_model
@@ -318,7 +318,7 @@ def test_thresholds_are_as_high_as_the_promised_precision_needs() -> None:
     scores = np.array([0.99, 0.98, 0.97, 0.8, 0.7, 0.6])
     right = np.array([True, True, True, False, True, True])
     nowhere = np.zeros(6, dtype=np.bool_)
-    outcomes = Outcomes(scores, right, ~right, nowhere, ~nowhere, nowhere)
+    outcomes = Outcomes(scores, right, ~right, nowhere, np.full(6, MADE), nowhere)
     figures = measure_side(outcomes, "tail", 8)
     assert figures["threshold"] == 0.81
     assert (figures["made"]["right"], figures["made"]["wrong"], figures["made"]["n_glued"]) == (3, 0, 8)

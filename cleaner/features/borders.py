@@ -25,6 +25,7 @@ _SHORT_WORD = 3
 _WORD = re.compile(r"[^\W\d_]+")
 _DASHES = ("-", "–", "—")
 _CLOSING = "[)\\]\"'”’»）」』]*"
+_IN_CAPITALS = re.compile(r"[A-Z]{2,}\b")
 # A period behind a single letter or a day of the month ends no sentence.
 _STOP = r"(?:[!?…]|(?<!\W\w)(?<!\W\d\d)\.)"
 _ENDS_SENTENCE = re.compile(rf"[.!?…。！？।:]{_CLOSING}$")
@@ -64,6 +65,9 @@ def find_pieces(line: str) -> Iterator[Piece]:
     for match in head.finditer(line, 0, min(MAX_HEAD_CHARS, length - MIN_REST_CHARS)):
         border = str(match.lastgroup)
         if border in ("capital", "camel") and not _is_heading(line[: match.start()]):
+            continue
+        # Words in capitals behind other words go on with a name or a time ("11:49 EST").
+        if border == "capital" and _IN_CAPITALS.match(line, match.end()):
             continue
         if _WORD.search(line, 0, match.end()):
             yield Piece(0, match.end(), border)

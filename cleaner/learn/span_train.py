@@ -22,6 +22,10 @@ from cleaner.model.line_model import Net, exponentials, sum_logits
 from cleaner.model.span_artefact import SPAN_WEIGHTS
 
 MIN_PRECISION = 0.98
+SOURCES = ("made", "texts", "pages")
+MADE, TEXTS, PAGES = range(3)
+"""Where a case is from: a line that debris was glued to, a line of a labelled text, a line of a page with gold text."""
+
 SIDES = ("tail", "head")
 _NEVER = 1.01
 
@@ -56,14 +60,14 @@ class Outcomes:
     """The surest piece of each end of a line; arrays of n ends.
 
     scores: out of fold. right: the piece is debris; wrong: it holds a part of the paragraph; neither where a reader
-    doubted. is_head, is_made, read: as in `Cases`.
+    doubted. is_head, read: as in `Cases`. sources: indices into SOURCES.
     """
 
     scores: npt.NDArray[np.float64]
     right: npt.NDArray[np.bool_]
     wrong: npt.NDArray[np.bool_]
     is_head: npt.NDArray[np.bool_]
-    is_made: npt.NDArray[np.bool_]
+    sources: npt.NDArray[np.int64]
     read: npt.NDArray[np.bool_]
 
 
@@ -84,15 +88,15 @@ def train_spans(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
-        cases, folds, is_made, n_ends = _collect(model, labelled, pages, read, plan, log)
+        cases, folds, sources, n_ends = _collect(model, labelled, pages, read, plan, log)
         scores = np.zeros(len(folds))
         for fold in range(plan.n_folds):
             here = folds == fold
-            nets = _fit(cases, is_made, ~here, plan)
+            nets = _fit(cases, sources, ~here, plan)
             scores[here] = _score(nets, cases.inputs[here])
             log(f"pieces judged without fold {fold + 1} of {plan.n_folds}")
-        nets = _fit(cases, is_made, np.ones(len(folds), dtype=np.bool_), plan)
-    outcomes = choose_surest(cases, scores, is_made)
+        nets = _fit(cases, sources, np.ones(len(folds), dtype=np.bool_), plan)
+    outcomes = choose_surest(cases, scores, sources)
     thresholds = {side: measure_side(outcomes, side, n_ends[side]) for side in SIDES}
     for side, figures in thresholds.items():
         log(f"{side}: {describe_side(figures)}")
@@ -106,35 +110,35 @@ def _collect(
     read: SpanLabels,
     plan: SpanPlan,
     log: Callable[[str], None],
-) -> tuple[Cases, npt.NDArray[np.int64], npt.NDArray[np.bool_], dict[str, int]]:
-    """All cases, the fold of each and whether it is made, and how many ends of lines had debris glued to them.
+) -> tuple[Cases, npt.NDArray[np.int64], npt.NDArray[np.int64], dict[str, int]]:
+    """All cases, the fold and the source of each, and how many ends of lines had debris glued to them.
 
     The debris that is glued to the lines of a fold comes from the same fold.
     """
     stocks = [choose_articles(documents) for documents in (labelled, pages)]
     groups = group_documents([document for documents in stocks for document in documents])
     all_folds = assign_folds(groups, plan.n_folds)
-    parts: list[tuple[Cases, npt.NDArray[np.int64], bool]] = []
+    parts: list[tuple[Cases, npt.NDArray[np.int64], int]] = []
     first = 0
-    for stock, documents in enumerate(stocks):
+    for source, documents in zip((TEXTS, PAGES), stocks, strict=True):
         if not documents:
             continue
         folds = all_folds[first : first + len(documents)]
         first += len(documents)
         cases = real_cases(model, documents, read)
-        parts.append((cases, folds[cases.documents], False))
+        parts.append((cases, folds[cases.documents], source))
         for fold in range(plan.n_folds):
             chosen = [documents[number] for number in np.flatnonzero(folds == fold).tolist()]
-            rng = np.random.default_rng([plan.seed, stock, fold])
+            rng = np.random.default_rng([plan.seed, source, fold])
             made = made_cases(model, chosen, plan.n_made // plan.n_folds, rng, read)
-            parts.append((made, np.full(len(made.labels), fold), True))
+            parts.append((made, np.full(len(made.labels), fold), MADE))
         log(f"pieces of the lines of {len(documents)} documents, {int(cases.read.sum())} of them read")
     cases = _join([part for part, _, _ in parts])
     if not (cases.labels > BODY).any():
         raise UsageError("no debris could be glued to any paragraph; train-spans needs more labelled documents")
-    is_made = np.concatenate([np.full(len(part.labels), made) for part, _, made in parts])
+    sources = np.concatenate([np.full(len(part.labels), source) for part, _, source in parts])
     n_ends = {side: sum(part.n_ends[side == "tail"] for part, _, _ in parts) for side in SIDES}
-    return cases, np.concatenate([folds for _, folds, _ in parts]), is_made, n_ends
+    return cases, np.concatenate([folds for _, folds, _ in parts]), sources, n_ends
 
 
 def _join(parts: Sequence[Cases]) -> Cases:
@@ -155,10 +159,12 @@ def _join(parts: Sequence[Cases]) -> Cases:
 
 
 def _fit(
-    cases: Cases, is_made: npt.NDArray[np.bool_], chosen: npt.NDArray[np.bool_], plan: SpanPlan
+    cases: Cases, sources: npt.NDArray[np.int64], chosen: npt.NDArray[np.bool_], plan: SpanPlan
 ) -> tuple[Net, ...]:
     learn = chosen & (cases.labels != UNSURE)
-    weights = np.where(is_made, 1.0, np.where(cases.read, plan.read_weight, plan.real_weight)).astype(np.float32)
+    weights = np.where(sources == MADE, 1.0, np.where(cases.read, plan.read_weight, plan.real_weight)).astype(
+        np.float32
+    )
     inputs, labels = cases.inputs[learn], cases.labels[learn]
     rng = np.random.default_rng(plan.seed)
     some = inputs[rng.integers(len(inputs), size=20_000)]
@@ -178,32 +184,30 @@ def _score(nets: tuple[Net, ...], inputs: npt.NDArray[np.float32]) -> npt.NDArra
     return decide(exponentials(sum_logits(nets, inputs)), DEFAULT_DROPPED, 1.0).scores
 
 
-def choose_surest(cases: Cases, scores: npt.NDArray[np.float64], is_made: npt.NDArray[np.bool_]) -> Outcomes:
+def choose_surest(cases: Cases, scores: npt.NDArray[np.float64], sources: npt.NDArray[np.int64]) -> Outcomes:
     """At each end of a line the piece with the highest score, which is the one that would be cut."""
     order = np.lexsort((-scores, cases.lines))
     _, firsts = np.unique(cases.lines[order], return_index=True)
     surest = order[firsts]
-    labels, made = cases.labels[surest], is_made[surest]
+    labels = cases.labels[surest]
     # A part of debris that was glued on is debris too; a part of a piece that a reader doubted is as doubtful.
-    right = (labels > BODY) | (made & (labels == UNSURE))
-    return Outcomes(scores[surest], right, labels == BODY, cases.is_head[surest], made, cases.read[surest])
+    right = (labels > BODY) | ((sources[surest] == MADE) & (labels == UNSURE))
+    return Outcomes(scores[surest], right, labels == BODY, cases.is_head[surest], sources[surest], cases.read[surest])
 
 
 def measure_side(outcomes: Outcomes, side: str, n_ends: int) -> dict[str, Any]:
     """The threshold of heads or tails, and what it cuts out of fold.
 
     The lowest, in hundredths from .5 on, from which at least MIN_PRECISION of the cuts are right, in made lines and in
-    real ones. A real piece that nobody read counts as wrong.
+    real lines of texts. A real piece that nobody read counts as wrong. Pages with gold text are told beside: they are
+    full of guides and catalogues, whose lines are seldom what a scraper leaves.
     """
     here = outcomes.is_head == (side == "head")
     for threshold in [*np.arange(0.5, 1.0, 0.01).round(2).tolist(), _NEVER]:
         cut = here & (outcomes.scores >= threshold)
-        figures = {
-            "threshold": threshold,
-            "made": _count(outcomes, cut & outcomes.is_made),
-            "real": _count(outcomes, cut & ~outcomes.is_made),
-        }
-        if all(figures[kind]["right"] >= MIN_PRECISION * _n_judged(figures[kind]) for kind in ("made", "real")):
+        figures: dict[str, Any] = {"threshold": threshold}
+        figures |= {name: _count(outcomes, cut & (outcomes.sources == at)) for at, name in enumerate(SOURCES)}
+        if all(figures[name]["right"] >= MIN_PRECISION * _n_judged(figures[name]) for name in ("made", "texts")):
             break
     figures["made"]["n_glued"] = n_ends
     return figures
@@ -216,7 +220,7 @@ def _count(outcomes: Outcomes, cut: npt.NDArray[np.bool_]) -> dict[str, Any]:
         "right": n_right,
         "wrong": n_wrong,
         "doubtful": int(cut.sum()) - n_right - n_wrong,
-        "unread": int((cut & outcomes.wrong & ~outcomes.read & ~outcomes.is_made).sum()),
+        "unread": int((cut & outcomes.wrong & ~outcomes.read & (outcomes.sources != MADE)).sum()),
         "precision": [round(n_right / max(n_right + n_wrong, 1), 4), round(low, 4), round(high, 4)],
     }
 
@@ -227,12 +231,12 @@ def _n_judged(counts: Mapping[str, Any]) -> int:
 
 def describe_side(figures: Mapping[str, Any]) -> str:
     """One line on what is cut at one end of lines, for people."""
-    made, real = figures["made"], figures["real"]
-    return (
-        f"from a score of {figures['threshold']:.2f} on; made lines: {made['right']} right, {made['wrong']} wrong, "
-        f"of {made['n_glued']} glued; real lines: {real['right']} right, {real['wrong']} wrong "
-        f"({real['unread']} of them unread), {real['doubtful']} doubtful"
-    )
+    counts = [
+        f"{name}: {figures[name]['right']} right, {figures[name]['wrong']} wrong ({figures[name]['unread']} unread), "
+        f"{figures[name]['doubtful']} doubtful"
+        for name in SOURCES
+    ]
+    return f"from a score of {figures['threshold']:.2f} on; {'; '.join(counts)}; {figures['made']['n_glued']} glued"
 
 
 def _write(model: Model, nets: tuple[Net, ...], thresholds: Mapping[str, Any]) -> Model:
@@ -254,7 +258,7 @@ def render_span_card(manifest: Mapping[str, Any]) -> str:
         + " | ".join(
             f"{kind['right']} / {kind['wrong']} | {kind['precision'][0]:.3f} "
             f"[{kind['precision'][1]:.3f}, {kind['precision'][2]:.3f}]"
-            for kind in (figures["made"], figures["real"])
+            for kind in (figures[name] for name in SOURCES)
         )
         + f" | {figures['made']['right'] / max(figures['made']['n_glued'], 1):.2f} |"
         for side, figures in manifest["spans"]["thresholds"].items()
@@ -263,9 +267,10 @@ def render_span_card(manifest: Mapping[str, Any]) -> str:
 ## Pieces of lines (`--cut spans`)
 
 One more small net judges what is glued to the head or tail of a kept paragraph. Out of fold (cross-validation by
-site), right and wrong cuts in lines that debris was glued to, and in real lines, read; of the first the share found.
+site), right and wrong cuts in lines that debris was glued to, and in real lines of texts and of pages, by reading; of
+the first the share found.
 
-| end | threshold | made: right / wrong | precision | real: right / wrong | precision | found |
-|---|---|---|---|---|---|---|
+| end | threshold | made: right / wrong | precision | texts | precision | pages | precision | found |
+|---|---|---|---|---|---|---|---|---|
 {rows}
 """
