@@ -18,7 +18,7 @@ from cleaner.batch.findings import Findings
 from cleaner.cli.explain import plain_rows
 from cleaner.errors import InputError, ModelError, UsageError
 from cleaner.features.borders import MIN_REST_CHARS, Piece, find_pieces
-from cleaner.labels import BODY, LABEL_INDEX
+from cleaner.labels import BODY, KEPT, LABEL_INDEX
 from cleaner.learn.corpus import LabelledDocument, read_labels
 from cleaner.learn.evaluate import wilson_interval
 from cleaner.learn.package import verify_model
@@ -145,6 +145,7 @@ def test_kept_text_and_cut_pieces_give_each_line_back(eager: Cleaner, rows: list
     for line in article.lines:
         cuts = [removed for removed in article.removed if removed.line == line.line and removed.start is not None]
         assert all(line.text[cut.start : cut.end] == cut.text for cut in cuts)
+        assert all(cut.label not in KEPT for cut in cuts)
         if line.line in whole:
             assert not cuts
         elif cuts:

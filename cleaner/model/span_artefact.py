@@ -70,7 +70,8 @@ class SpanModel:
         """
         pieces = find_candidates(model, lines, eligible)
         weights = self.weigh(piece_inputs(model, lines, pieces))
-        verdicts = decide(weights, is_dropped, 1.0)
+        # At a threshold of 0 each piece gets the best of the classes that go.
+        verdicts = decide(weights, is_dropped, 0.0)
         best: dict[tuple[int, bool], Cut] = {}
         for entry, label, score in zip(pieces, verdicts.labels.tolist(), verdicts.scores.tolist(), strict=True):
             is_head = entry.piece.is_head
