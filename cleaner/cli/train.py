@@ -60,7 +60,7 @@ def train(
     the judging model had not seen. The documents of other splits are never looked at.
     """
     from cleaner.learn.train import TrainingPlan
-    from cleaner.learn.workflow import train_model
+    from cleaner.learn.workflow import TrainingFiles, train_model
 
     if not labels:
         raise UsageError("train needs at least one --labels FILE")
@@ -72,21 +72,8 @@ def train(
             print(message, file=sys.stderr, flush=True)
 
     plan = TrainingPlan.quick(seed) if quick else TrainingPlan(seed=seed)
-    model = train_model(
-        labels,
-        pages or [],
-        output,
-        plan=plan,
-        split=split,
-        documents=documents,
-        document_labels=document_labels,
-        suspects=suspects,
-        vectors=vectors,
-        licences=licences,
-        examples=examples,
-        name=name,
-        log=note,
-    )
+    files = TrainingFiles(labels, pages or [], split, documents, document_labels, suspects, licences)
+    model = train_model(files, output, plan=plan, vectors=vectors, examples=examples, name=name, log=note)
     balanced = model.manifest["thresholds"]["balanced"]["article"]
     note(
         f"{output}: {model.full_name}; out of fold it finds {100 * balanced['debris_lines_found']:.0f} % of the debris "

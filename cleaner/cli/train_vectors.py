@@ -26,17 +26,13 @@ def train_vectors(
     Takes some ten minutes and the packages of the encoder (the error says which). A model keeps its vectors, so that
     this is needed only for new languages or fields. No class of a line is looked at.
     """
+    from cleaner.learn.workflow import TrainingFiles
     from cleaner.learn.workflow import train_vectors as fit_and_write
 
     if not labels:
         raise UsageError("train-vectors needs at least one --labels FILE")
     fit_and_write(
-        labels,
-        pages or [],
+        TrainingFiles(labels, pages or [], split, documents, document_labels, suspects),
         output,
-        split=split,
-        documents=documents,
-        document_labels=document_labels,
-        suspects=suspects,
         log=lambda message: None if quiet else print(message, file=sys.stderr, flush=True),
     )

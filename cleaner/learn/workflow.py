@@ -19,32 +19,42 @@ _SHOWN_BAD_ROWS = 10
 _N_EXAMPLES = 4
 
 
+@dataclass(frozen=True)
+class TrainingFiles:
+    """Where the documents and pages to learn from lie, and which of them are taken.
+
+    labels, pages: files, or folders of ``*.jsonl`` and ``pages-*.jsonl.zst``. documents, document_labels: documents
+    whose classes stand in a table of their own (`cleaner.learn.corpus.join_labels`). suspects: pages to leave out.
+    licences: file name and licence, for the card.
+    """
+
+    labels: Sequence[Path]
+    pages: Sequence[Path] = ()
+    split: str = "train"
+    documents: Path | None = None
+    document_labels: Path | None = None
+    suspects: Path | None = None
+    licences: Path | None = None
+
+
 def train_model(
-    labels: Sequence[Path],
-    pages: Sequence[Path],
+    files: TrainingFiles,
     output: Path,
     *,
     plan: TrainingPlan | None = None,
-    split: str = "train",
-    documents: Path | None = None,
-    document_labels: Path | None = None,
-    suspects: Path | None = None,
     vectors: Path | None = None,
-    licences: Path | None = None,
     examples: Path | None = None,
     name: str | None = None,
     log: Log = lambda _: None,
 ) -> Model:
     """Reads labelled documents and pages, fits a model, writes its folder and comes back with the model in it.
 
-    labels, pages: files, or folders of ``*.jsonl`` and ``pages-*.jsonl.zst``. documents, document_labels: documents
-    whose classes stand in a table of their own (`cleaner.learn.corpus.join_labels`). examples: labelled documents of
-    one's own for the manifest; four are taken. Rows that cannot be used are told to ``log`` with their number, the
-    others are used. vectors: of words (`cleaner.learn.vectors`); those of the shipped model without them. Raises
-    InputError, UsageError (too little to learn from), OutputError.
+    examples: labelled documents of one's own for the manifest; four are taken. Rows that cannot be used are told to
+    ``log`` with their number, the others are used. vectors: of words (`cleaner.learn.vectors`); those of the shipped
+    model without them. Raises InputError, UsageError (too little to learn from), OutputError.
     """
     plan = plan or TrainingPlan()
-    data = read_training_data(labels, pages, split, documents, document_labels, suspects, licences, log)
+    data = read_training_data(files, log)
     word_vectors = read_vectors(vectors) if vectors else load_model(DEFAULT_MODEL).line_model.tables.vectors
     fitted = fit(data.labelled, data.pages, plan, log, word_vectors)
     model_name, version = name_and_version(output, name)
@@ -59,22 +69,12 @@ def train_model(
     )
 
 
-def train_vectors(
-    labels: Sequence[Path],
-    pages: Sequence[Path],
-    output: Path,
-    *,
-    split: str = "train",
-    documents: Path | None = None,
-    document_labels: Path | None = None,
-    suspects: Path | None = None,
-    log: Log = lambda _: None,
-) -> None:
+def train_vectors(files: TrainingFiles, output: Path, *, log: Log = lambda _: None) -> None:
     """Fits vectors of words to the lines that `train_model` would learn from, and writes them to an npz file.
 
     Raises InputError, UsageError, OutputError, and CleanerError where the encoder is not installed.
     """
-    data = read_training_data(labels, pages, split, documents, document_labels, suspects, None, log)
+    data = read_training_data(files, log)
     texts = choose_texts(data.labelled, data.pages)
     write_vectors(fit_to_encoder(texts, build_char_tables(), log=log), output)
 
@@ -88,19 +88,10 @@ class TrainingData:
     files: list[DataFile]
 
 
-def read_training_data(
-    labels: Sequence[Path],
-    pages: Sequence[Path],
-    split: str,
-    documents: Path | None,
-    document_labels: Path | None,
-    suspects: Path | None,
-    licences: Path | None,
-    log: Log,
-) -> TrainingData:
-    """The documents and pages of one split, as `train_model` takes them. Raises InputError, UsageError."""
-    licence_of = read_table(licences) if licences else {}
-    marked = read_suspects(suspects) if suspects else set()
+def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
+    """The documents and pages of one split. Raises InputError, UsageError."""
+    licence_of = read_table(files.licences) if files.licences else {}
+    marked = read_suspects(files.suspects) if files.suspects else set()
     data = TrainingData([], [], [])
 
     def note_file(path: Path, found: Sequence[LabelledDocument], bad: Sequence[BadRow], what: str) -> None:
@@ -114,20 +105,20 @@ def read_training_data(
             log(f"{row.path}, row {row.row}: {row.problem}; not used")
         if len(bad) > _SHOWN_BAD_ROWS:
             log(f"{path}: {len(bad) - _SHOWN_BAD_ROWS} more rows not used")
-        chosen = [document for document in found if document.split == split]
+        chosen = [document for document in found if document.split == files.split]
         data.labelled.extend(chosen)
         note_file(path, chosen, bad, "labelled documents")
 
-    for path in expand_paths(labels, "*.jsonl"):
+    for path in expand_paths(files.labels, "*.jsonl"):
         note_labelled(path, *read_labels(path))
-    if documents and document_labels:
-        note_labelled(documents, *join_labels(documents, document_labels))
-    for path in expand_paths(pages, "pages-*.jsonl.zst"):
-        corpus = read_pages(path, {split}, marked)
+    if files.documents and files.document_labels:
+        note_labelled(files.documents, *join_labels(files.documents, files.document_labels))
+    for path in expand_paths(files.pages, "pages-*.jsonl.zst"):
+        corpus = read_pages(path, {files.split}, marked)
         data.pages.extend(corpus.documents)
         note_file(path, corpus.documents, corpus.skipped, "pages")
     if not data.labelled:
-        raise UsageError(f"no usable labelled document of split {split!r} in {', '.join(map(str, labels))}")
+        raise UsageError(f"no usable labelled document of split {files.split!r} in {', '.join(map(str, files.labels))}")
     return data
 
 
