@@ -20,6 +20,7 @@ from cleaner.features.hints import Hints
 from cleaner.labels import LABELS
 from cleaner.learn.corpus import LabelledDocument
 from cleaner.learn.evaluate import lines_lost, text_report, threshold_at_loss
+from cleaner.learn.replay import REPLAY, pack_replay
 from cleaner.learn.train import Fitted, TrainingPlan
 from cleaner.model.artefact import (
     CARD,
@@ -35,6 +36,7 @@ from cleaner.model.artefact import (
     input_kinds,
     load_model,
     pack_weights,
+    read_hashed,
 )
 from cleaner.model.span_artefact import SPAN_WEIGHTS, load_span_model
 from cleaner.types import Lines
@@ -182,7 +184,7 @@ def write_model(
     same bytes: nothing here looks at the clock. Raises OutputError.
     """
     thresholds = measure_thresholds(fitted)
-    weights = to_npz(pack_weights(fitted.model))
+    files = {WEIGHTS: to_npz(pack_weights(fitted.model)), REPLAY: pack_replay(fitted.replay)}
     manifest: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "feature_version": FEATURE_VERSION,
@@ -192,15 +194,20 @@ def write_model(
         "classes": list(LABELS),
         "thresholds": thresholds,
         "calibration": {"method": "temperature", "temperature": round(fitted.temperature, 4)},
-        "sha256": {WEIGHTS: hashlib.sha256(weights).hexdigest()},
+        "sha256": hash_contents(files),
         "training": {"plan": asdict(plan), "data": [asdict(entry) for entry in data_files]},
         "figures": {"cv": report_out_of_fold(fitted, thresholds, n_resamples)},
         "examples": [],
     }
     model = Model(path, manifest, fitted.model)
-    manifest["examples"] = [_example(model, document) for document in examples]
-    write_folder(path, weights, manifest, render_card(manifest))
+    manifest["examples"] = [score_example(model, entry.id, entry.lines, entry.title) for entry in examples]
+    write_folder(path, files, manifest, render_card(manifest))
     return load_model(path)
+
+
+def hash_contents(files: Mapping[str, bytes]) -> dict[str, str]:
+    """SHA-256 of each file that a manifest names, in hexadecimal digits."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 def to_npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
@@ -210,12 +217,12 @@ def to_npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def write_folder(folder: Path, weights: bytes, manifest: Mapping[str, Any], card: str) -> None:
-    """The folder of a model; raises OutputError.
+def write_folder(folder: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any], card: str) -> None:
+    """The folder of a model: the files that its manifest names, manifest and card; raises OutputError.
 
     All files beside their places first, then renamed: who loads a model meanwhile gets the old one or the new.
     """
-    write_files(folder, {WEIGHTS: weights, MANIFEST: manifest_bytes(manifest), CARD: card.encode()})
+    write_files(folder, {**files, MANIFEST: manifest_bytes(manifest), CARD: card.encode()})
 
 
 def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
@@ -241,17 +248,20 @@ def judge_document(model: Model, lines: Sequence[str], title: str | None, mode: 
     return model.judge(document, DEFAULT_DROPPED, mode, Hints())
 
 
-def _example(model: Model, document: LabelledDocument) -> dict[str, Any]:
-    scores = judge_document(model, document.lines, document.title).scores
-    return {"id": document.id, "title": document.title, "lines": list(document.lines), "scores": scores.tolist()}
+def score_example(model: Model, name: str, lines: Sequence[str], title: str | None) -> dict[str, Any]:
+    """A document with its scores, for the manifest."""
+    scores = judge_document(model, lines, title).scores
+    return {"id": name, "title": title, "lines": list(lines), "scores": scores.tolist()}
 
 
 def verify_model(path: str | Path) -> list[str]:
     """What is wrong with a model folder: hashes, versions, and scores of its own examples; empty where nothing is.
 
-    Raises ModelError where it cannot be loaded at all.
+    Raises ModelError where it cannot be loaded at all, or a file is not the one that the manifest names.
     """
     model = load_model(path)
+    for name in model.manifest["sha256"]:
+        read_hashed(model.path, model.manifest, name)
     problems = []
     if SPAN_WEIGHTS in model.manifest["sha256"]:
         load_span_model(model)

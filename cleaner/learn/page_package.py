@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,7 +17,7 @@ from cleaner.features.hints import Hints
 from cleaner.features.pages import HEAD_CHARS, PAGE_FEATURE_VERSION, PageBatch
 from cleaner.labels import BODY, LABELS
 from cleaner.learn.evaluate import shingle_counts, shingle_prf
-from cleaner.learn.package import DataFile, to_npz, write_folder
+from cleaner.learn.package import DataFile, hash_contents, to_npz, write_folder
 from cleaner.learn.page_corpus import LabelledPage
 from cleaner.learn.page_train import FittedPages, PageTrainingPlan
 from cleaner.model.artefact import (
@@ -131,7 +130,7 @@ def write_page_model(
     examples: ids and HTML of pages of our own whose scores go into the manifest. The same input gives the same bytes.
     Raises OutputError.
     """
-    weights = to_npz(pack_page_weights(fitted.model))
+    files = {WEIGHTS: to_npz(pack_page_weights(fitted.model))}
     thresholds = measure_page_thresholds(fitted)
     manifest: dict[str, Any] = {
         "format": FORMAT_VERSION,
@@ -143,7 +142,7 @@ def write_page_model(
         "classes": list(LABELS),
         "thresholds": thresholds,
         "calibration": {"method": "temperature", "temperature": round(fitted.temperature, 4)},
-        "sha256": {WEIGHTS: hashlib.sha256(weights).hexdigest()},
+        "sha256": hash_contents(files),
         "training": {
             "plan": {key: value for key, value in asdict(plan).items() if key != "n_processes"},
             "data": [asdict(entry) for entry in data_files],
@@ -155,7 +154,7 @@ def write_page_model(
     manifest["examples"] = [
         {"id": page_id, "html": html, "scores": judge_html(judge, html).scores.tolist()} for page_id, html in examples
     ]
-    write_folder(path, weights, manifest, render_page_card(manifest))
+    write_folder(path, files, manifest, render_page_card(manifest))
     return load_page_model(path)
 
 

@@ -36,6 +36,7 @@ from cleaner.learn.fit import (
     quantise_grams,
     quantise_net,
 )
+from cleaner.learn.replay import Replay, sample_replay
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.line_model import (
     BLOCK_LINES,
@@ -99,6 +100,7 @@ class Fitted:
 
     weights: for each labelled document the class weights (`LineModel.exponentials`) given by a model that saw
     neither it nor anything of its site. pages, page_weights: likewise of a sample of the pages with gold text.
+    replay: what retraining needs of the data.
     """
 
     model: LineModel
@@ -108,6 +110,7 @@ class Fitted:
     page_weights: list[npt.NDArray[np.int64]]
     groups: IntArray
     temperature: float
+    replay: Replay
 
 
 Log = Callable[[str], None]
@@ -216,6 +219,7 @@ class _Trainer:
             [weights[index] for index in scored_pages],
             groups[:n_labelled],
             temperature,
+            self.replay,
         )
 
     def _note(self, message: str) -> None:
@@ -258,6 +262,8 @@ class _Trainer:
         evidence, labels = _simulate_hints(rng, lines, labels, plan.hint_share)
         inputs = standardise(raw, centers, factors)
         inputs[:, -1] = evidence * np.float32(MAX_STEPS)
+        if leave_out is None:
+            self.replay = sample_replay(inputs, labels, lines.page_starts, kinds, self.matrix, plan.seed)
         wide = add_context(inputs, lines.page_starts)
         weights = np.asarray(plan.kind_weights, dtype=np.float32)[np.repeat(kinds, np.diff(lines.page_starts))]
         nets = []

@@ -185,6 +185,11 @@ def load_model(model: str | Path) -> Model:
 
 def read_weights(path: Path, manifest: Mapping[str, Any], name: str = WEIGHTS) -> bytes:
     """The bytes of a model's weights. Raises ModelError where they are not those that the manifest names."""
+    return read_hashed(path, manifest, WEIGHTS)
+
+
+def read_hashed(path: Path, manifest: Mapping[str, Any], name: str) -> bytes:
+    """The bytes of a file of a model. Raises ModelError where they are not those that the manifest names."""
     try:
         data = (path / name).read_bytes()
     except OSError as error:
