@@ -17,6 +17,14 @@ def train(
         typer.Option("--labels", help="Labelled documents, JSON Lines with lines and labels. May be given often."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new model, such as models/NAME-1.")],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            metavar="NAME|PATH",
+            help="Teach this model the new lines, in a minute and without its data; --labels then also take CSV.",
+        ),
+    ] = None,
     pages: Annotated[
         list[Path] | None,
         typer.Option("--pages", help="Pages with gold text, JSON Lines with html and body, plain or .zst."),
@@ -58,6 +66,9 @@ def train(
 
     Cross-validates by site on the way: the thresholds and figures in the manifest are those of documents whose site
     the judging model had not seen. The documents of other splits are never looked at.
+
+    With --base a fitted model is moved towards the new lines instead, and what it decided before and after is told for
+    new sites, for a sample of the old lines, and for --examples. JSON Lines (a label may be null) or CSV (text,label).
     """
     from cleaner.learn.train import TrainingPlan
     from cleaner.learn.workflow import TrainingFiles, train_model
@@ -71,6 +82,22 @@ def train(
         if not quiet:
             print(message, file=sys.stderr, flush=True)
 
+    if base is not None:
+        from cleaner.learn.retrain import retrain_model
+
+        given = {
+            "--pages": pages,
+            "--documents": documents,
+            "--suspects": suspects,
+            "--vectors": vectors,
+            "--licences": licences,
+            "--quick": quick,
+            "--seed": seed,
+        }
+        _refuse_with_base([option for option, value in given.items() if value])
+        model = retrain_model(labels, base, output, split=split, examples=examples, name=name, log=note)
+        note(f"{output}: {model.full_name}, from {model.manifest['base']}")
+        return
     plan = TrainingPlan.quick(seed) if quick else TrainingPlan(seed=seed)
     files = TrainingFiles(labels, pages or [], split, documents, document_labels, suspects, licences)
     model = train_model(files, output, plan=plan, vectors=vectors, examples=examples, name=name, log=note)
@@ -79,3 +106,8 @@ def train(
         f"{output}: {model.full_name}; out of fold it finds {100 * balanced['debris_lines_found']:.0f} % of the debris "
         f"in articles and loses {100 * balanced['article_lines_lost']:.2f} % of their own lines"
     )
+
+
+def _refuse_with_base(options: list[str]) -> None:
+    if options:
+        raise UsageError(f"{', '.join(options)}: not with --base, which learns from --labels alone")

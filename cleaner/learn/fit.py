@@ -164,13 +164,11 @@ def quantise_net(model: Any, inputs: FloatArray, temperature: float = 1.0) -> Ne
         if is_last:
             coefficients, intercepts = _spread_classes(coefficients, intercepts, model.classes_)
         weights = coefficients * unit[:, None]
-        # The most that a column's sum can reach stays below 2^24, whatever the inputs.
-        resolution = 0.98 * EXACT_FLOAT / (bound * np.abs(weights).sum(axis=0) + np.abs(intercepts) + 1e-9)
-        integers, biases = np.rint(weights * resolution), np.rint(intercepts * resolution)
         if is_last:
-            scales = 1 / (resolution * temperature)
-            layers.append(Layer(integers.astype(np.float32), biases.astype(np.float32), scales.astype(np.float32)))
+            layers.append(quantise_last_layer(weights / temperature, intercepts / temperature))
             break
+        resolution = _finest_steps(weights, intercepts, bound)
+        integers, biases = np.rint(weights * resolution), np.rint(intercepts * resolution)
         sums = activations @ integers + biases
         top = np.maximum(np.quantile(sums, 0.9995, axis=0), 1.0)
         scales = (MAX_ACTIVATION / top).astype(np.float32)
@@ -178,6 +176,24 @@ def quantise_net(model: Any, inputs: FloatArray, temperature: float = 1.0) -> Ne
         activations = np.rint(np.clip(sums * scales, 0, MAX_ACTIVATION))
         bound, unit = float(MAX_ACTIVATION), 1 / (scales.astype(np.float64) * resolution)
     return Net(tuple(layers))
+
+
+def quantise_last_layer(weights: npt.NDArray[np.float64], biases: npt.NDArray[np.float64]) -> Layer:
+    """The layer that gives logits, in integers; weights: float64, shape (n_hidden, 13), for activations in steps."""
+    resolution = _finest_steps(weights, biases, MAX_ACTIVATION)
+    return Layer(
+        np.rint(weights * resolution).astype(np.float32),
+        np.rint(biases * resolution).astype(np.float32),
+        (1 / resolution).astype(np.float32),
+    )
+
+
+def _finest_steps(
+    weights: npt.NDArray[np.float64], biases: npt.NDArray[np.float64], bound: float
+) -> npt.NDArray[np.float64]:
+    """Steps to the unit at which no column's sum over inputs up to bound can pass 2^24."""
+    steps: npt.NDArray[np.float64] = 0.98 * EXACT_FLOAT / (bound * np.abs(weights).sum(axis=0) + np.abs(biases) + 1e-9)
+    return steps
 
 
 def _spread_classes(

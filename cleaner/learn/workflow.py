@@ -16,7 +16,8 @@ from cleaner.learn.vectors import choose_texts, fit_to_encoder, read_vectors, wr
 from cleaner.model.artefact import DEFAULT_MODEL, Model, load_model
 
 _SHOWN_BAD_ROWS = 10
-_N_EXAMPLES = 4
+N_EXAMPLES = 4
+"""Documents whose scores stand in a manifest."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def train_model(
         name=model_name,
         version=version,
         data_files=data.files,
-        examples=_spread(read_labels(examples)[0], _N_EXAMPLES) if examples else [],
+        examples=spread(read_labels(examples)[0], N_EXAMPLES) if examples else [],
         plan=plan,
     )
 
@@ -122,7 +123,7 @@ def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
     return data
 
 
-def _spread(documents: Sequence[LabelledDocument], n: int) -> list[LabelledDocument]:
+def spread(documents: Sequence[LabelledDocument], n: int) -> list[LabelledDocument]:
     """Some of the documents, from all parts of their file: a file is often sorted by language."""
     return list(documents[:: max(len(documents) // n, 1)][:n])
 

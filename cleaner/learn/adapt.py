@@ -1,0 +1,220 @@
+"""A fitted line model moved a little, towards newly labelled lines, without the data that it was fitted to.
+
+Stage one moves under a penalty towards its weights; grams that the old data used much move less, by the sum of their
+squares there (elastic weight consolidation: Kirkpatrick et al., "Overcoming catastrophic forgetting in neural
+networks", PNAS 2017). Of the nets only the last layer moves: towards the new labels, and on the replay sample towards
+the probabilities that the old nets gave (Li and Hoiem, "Learning without Forgetting", 2016). Both are convex, so the
+same lines give the same model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.features.shape import FloatArray
+from cleaner.learn.fit import IntArray, quantise_last_layer
+from cleaner.learn.new_labels import UNLABELLED
+from cleaner.learn.replay import Replay
+from cleaner.model.artefact import DEFAULT_DROPPED
+from cleaner.model.line_model import (
+    MAX_ACTIVATION,
+    N_LABELS,
+    N_STAGE_ONE,
+    GramWeights,
+    LineModel,
+    Net,
+    add_context,
+)
+from cleaner.types import Lines
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AdaptPlan:
+    """How far a model moves. Chosen on groups of sites held out of training (bench/retrain.py)."""
+
+    gram_penalty: float = 0.02
+    gram_memory: float = 0.003
+    net_penalty: float = 1.0
+    replay_weight: float = 10.0
+
+
+@dataclass(frozen=True)
+class NewLines:
+    """New documents as lines. labels: int64, shape (n_lines,), UNLABELLED where there is none.
+
+    folds: int64, shape (n_documents,); documents of one site are in one. in_context: bool, shape (n_documents,), False
+    for lines that came alone, which teach stage one only.
+    """
+
+    lines: Lines
+    labels: IntArray
+    folds: IntArray
+    in_context: npt.NDArray[np.bool_]
+    matrix: csr_matrix
+
+    @property
+    def line_folds(self) -> IntArray:
+        return np.repeat(self.folds, np.diff(self.lines.page_starts))
+
+
+class Adapter:
+    """Fits models to new lines, all of them or all but those of a fold; what both need is computed once."""
+
+    def __init__(
+        self, base: LineModel, replay: Replay, new: NewLines, plan: AdaptPlan, *, move_nets: bool = True
+    ) -> None:
+        self.base, self.replay, self.new, self.plan, self.move_nets = base, replay, new, plan, move_nets
+        self._old_hidden = _hidden(base.nets, add_context(replay.inputs.astype(np.float32), replay.page_starts))
+        self._old_logits = _last(base.nets, self._old_hidden)
+        self._shifts: dict[frozenset[int], Float64Array] = {}
+        self._weights = base.grams.weights.astype(np.float64) * base.grams.scales
+        self._logits = new.matrix @ self._weights + base.grams.biases
+        self._penalties = plan.gram_penalty + plan.gram_memory * replay.gram_energy()
+
+    def fit(self, leave_out: int | None = None) -> LineModel:
+        """The model moved towards the new lines but those of one fold."""
+        without = frozenset() if leave_out is None else frozenset({leave_out})
+        grams = _shift_grams(self.base.grams, self._shift(without))
+        return replace(self.base, grams=grams, nets=self._fit_nets(without) if self.move_nets else self.base.nets)
+
+    def _fit_nets(self, without: frozenset[int]) -> tuple[Net, ...]:
+        new, base = self.new, self.base
+        # What the nets are fitted to was scored by a stage one that had not seen it, as it will be at run time.
+        stage_one = np.zeros((new.lines.n_lines, N_STAGE_ONE), dtype=np.float32)
+        for fold in sorted(set(new.folds.tolist()) - without):
+            here = new.line_folds == fold
+            stage_one[here] = self._shifted(self._shift(without | {fold}), here)
+        learn = np.repeat(new.in_context & ~np.isin(new.folds, list(without)), np.diff(new.lines.page_starts))
+        learn &= new.labels != UNLABELLED
+        inputs = add_context(base.line_inputs(new.lines, None, stage_one), new.lines.page_starts)
+        hidden = _hidden(base.nets, inputs)[learn]
+        change = self._fit_last(hidden, _last(base.nets, hidden), new.labels[learn])
+        return _change_last(base.nets, change)
+
+    def _shifted(self, shift: Float64Array, rows: npt.NDArray[np.bool_]) -> FloatArray:
+        return np.clip(self._logits[rows] + self.new.matrix[rows] @ shift, -8, 8).astype(np.float32)
+
+    def _shift(self, without: frozenset[int]) -> Float64Array:
+        """What is added to stage one's weights, fitted without some folds; float64, shape (2^18, 14)."""
+        if without not in self._shifts:
+            learn = ~np.isin(self.new.line_folds, list(without)) & (self.new.labels != UNLABELLED)
+            self._shifts[without] = fit_shift(
+                self.new.matrix[learn], self._logits[learn], self.new.labels[learn], self._penalties
+            )
+        return self._shifts[without]
+
+    def _fit_last(self, hidden: FloatArray, logits: FloatArray, labels: IntArray) -> Float64Array:
+        """What is added to the nets' last layers, a row for each hidden unit and one for the bias."""
+        plan = self.plan
+        targets = np.concatenate([np.eye(N_LABELS)[labels], _softmax(self._old_logits)])
+        # The old lines together weigh as much as so many new ones, however few those are.
+        old_weight = plan.replay_weight * len(labels) / len(self._old_hidden)
+        weights = np.concatenate([np.ones(len(labels)), np.full(len(self._old_hidden), old_weight)])
+        inputs = np.concatenate([hidden, self._old_hidden]).astype(np.float64) / MAX_ACTIVATION
+        inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
+        offsets = np.concatenate([logits, self._old_logits]).astype(np.float64)
+
+        def loss(change: Float64Array) -> tuple[float, Float64Array]:
+            scores = offsets + inputs @ change
+            top = scores.max(axis=1, keepdims=True)
+            logs = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True))
+            value = -(weights[:, None] * targets * logs).sum() + plan.net_penalty / 2 * (change**2).sum()
+            return value, inputs.T @ (weights[:, None] * (np.exp(logs) - targets)) + plan.net_penalty * change
+
+        return _minimise(loss, (inputs.shape[1], N_LABELS))
+
+
+def fit_shift(matrix: csr_matrix, logits: Float64Array, labels: IntArray, penalties: Float64Array) -> Float64Array:
+    """What to add to linear weights so that they tell new lines, under a penalty on its square for each bucket.
+
+    logits: of the lines under the old weights. One class against the rest, and debris against the article.
+    """
+    targets = np.concatenate([np.eye(N_LABELS)[labels], DEFAULT_DROPPED[labels][:, None]], axis=1).astype(np.float64)
+    used = np.unique(matrix.indices)
+    columns = matrix[:, used].astype(np.float64)
+    # In units of the penalty's root all directions cost the same, and the search takes few steps.
+    units = 1 / np.sqrt(penalties[used])
+    columns = columns.multiply(units).tocsr()
+    transposed = columns.T.tocsr()
+
+    def loss(change: Float64Array) -> tuple[float, Float64Array]:
+        scores = logits + columns @ change
+        value = np.logaddexp(0, scores).sum() - (targets * scores).sum() + (change**2).sum() / 2
+        return value, transposed @ (1 / (1 + np.exp(-scores)) - targets) + change
+
+    shift = np.zeros((matrix.shape[1], N_STAGE_ONE))
+    shift[used] = _minimise(loss, (len(used), N_STAGE_ONE)) * units[:, None]
+    return shift
+
+
+def _minimise(
+    loss: Callable[[Float64Array], tuple[float, Float64Array]], shape: tuple[int, int], n_steps: int = 100
+) -> Float64Array:
+    """Where a convex loss, given with its gradient, is smallest; from zero."""
+    from scipy.optimize import minimize
+
+    def flat(values: Float64Array) -> tuple[float, Float64Array]:
+        value, gradient = loss(values.reshape(shape))
+        return value, gradient.ravel()
+
+    found = minimize(flat, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": n_steps})
+    solution: Float64Array = found.x.reshape(shape)
+    return solution
+
+
+def _shift_grams(grams: GramWeights, shift: Float64Array) -> GramWeights:
+    """Stage one moved, in its old steps: a line without a moved gram scores as it did, to the last bit."""
+    moved = np.rint(grams.weights + shift / grams.scales)
+    return GramWeights(np.clip(moved, -127, 127).astype(np.int8), grams.scales, grams.biases)
+
+
+def _hidden(nets: Sequence[Net], inputs: FloatArray) -> FloatArray:
+    """Activations before the last layers, of all nets side by side; float32, shape (n_lines, n_units)."""
+    parts = []
+    for net in nets:
+        activations = inputs
+        for layer in net.layers[:-1]:
+            activations = layer.activations(activations)
+        parts.append(activations)
+    return np.concatenate(parts, axis=1)
+
+
+def _last(nets: Sequence[Net], hidden: FloatArray) -> FloatArray:
+    """Mean logits of the nets from `_hidden`; float32, shape (n_lines, 13)."""
+    total = np.zeros((len(hidden), N_LABELS), dtype=np.float32)
+    for net, part in zip(nets, _split(nets, hidden, axis=1), strict=True):
+        last = net.layers[-1]
+        total += (part @ last.weights + last.biases) * last.scales
+    return total / np.float32(len(nets))
+
+
+def _split(nets: Sequence[Net], units: npt.NDArray[Any], axis: int) -> list[npt.NDArray[Any]]:
+    """The part of each net of what is laid side by side by hidden unit."""
+    return np.split(units, np.cumsum([net.layers[-1].weights.shape[0] for net in nets])[:-1], axis=axis)
+
+
+def _change_last(nets: Sequence[Net], change: Float64Array) -> tuple[Net, ...]:
+    """The nets with a change to their mean logits, linear in the hidden units, taken into their last layers."""
+    changed = []
+    for net, part in zip(nets, _split(nets, change[:-1], axis=0), strict=True):
+        last = net.layers[-1]
+        scales = last.scales.astype(np.float64)
+        weights = last.weights * scales + len(nets) * part / MAX_ACTIVATION
+        changed.append(Net((*net.layers[:-1], quantise_last_layer(weights, last.biases * scales + change[-1]))))
+    return tuple(changed)
+
+
+def _softmax(logits: FloatArray) -> Float64Array:
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    probabilities: Float64Array = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
