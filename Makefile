@@ -16,7 +16,7 @@ EDITABLE := --no-build-isolation --editable
 PINS := pyproject.toml requirements/lock.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format chromium check-all models word-vectors span-model page-models bench bench-quality bench-pages bench-speed bench-verdicts bench-spans lock dist clean bench-crawl bench-spark soak
+.PHONY: help demo test lint format chromium check-all models word-vectors span-model page-models bench bench-quality bench-pages bench-speed bench-verdicts bench-spans lock dist clean bench-crawl bench-spark bench-retrain soak
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -127,6 +127,9 @@ bench-crawl: .venv/.all ## a crawl dump of 10,000 pages: every record accounted 
 
 bench-spark: .venv/.all ## Spark on two cores beside a run in one process, on the same Parquet
 	$(PY) bench/spark.py --corpora "$(CORPORA)" $(BENCH_ARGS)
+
+bench-retrain: .venv/.all ## groups of sites held out of a base, taught 200 lines each; BENCH_ARGS='--draws 1 --quick'
+	$(PY) bench/retrain.py --corpora "$(CORPORA)" $(BENCH_ARGS)
 
 soak: .venv/.test ## a run killed 200 times, and the memory of a million documents; SOAK_ARGS='--kills 20 --only kills'
 	$(PY) bench/soak.py $(SOAK_ARGS)

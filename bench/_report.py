@@ -14,8 +14,8 @@ from bench._score import Interval
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _TITLE = (
-    "# Results\n\nWritten by `bench/quality.py`, `bench/pages.py` and `bench/speed.py`; see there for what each figure "
-    "means.\n"
+    "# Results\n\nWritten by `quality.py`, `pages.py`, `speed.py` and `retrain.py` of `bench/`; see there for what "
+    "each figure means.\n"
 )
 
 

@@ -45,7 +45,7 @@ def read_new_labels(paths: Sequence[Path], split: str) -> tuple[list[NewDocument
     found: list[NewDocument] = []
     bad: list[BadRow] = []
     for path in paths:
-        read = _read_csv if path.suffix.lower() == ".csv" else _read_json_lines
+        read = _read_csv if path.name.lower().removesuffix(".zst").endswith(".csv") else _read_json_lines
         for entry in read(path):
             if isinstance(entry, BadRow):
                 bad.append(entry)
@@ -94,7 +94,10 @@ def _label_problem(label: object) -> str:
 
 def _read_csv(path: Path) -> Iterator[NewDocument | BadRow]:
     """Each row a document of one line; columns ``text`` and ``label``, and where there is one ``host``."""
-    text = b"".join(read_rows(path)).decode("utf-8-sig", "replace")
+    try:
+        text = b"".join(read_rows(path)).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 ({error}); save the table as UTF-8") from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
     if not {"text", "label"} <= set(reader.fieldnames or ()):
         found = ", ".join(reader.fieldnames or ()) or "nothing"

@@ -21,7 +21,7 @@ from cleaner.learn.new_labels import UNLABELLED, NewDocument, read_new_labels
 from cleaner.learn.package import DataFile, hash_contents, hash_file, render_card, score_example, to_npz, write_folder
 from cleaner.learn.replay import LABELLED_KIND, REPLAY, Replay, pack_replay, read_replay
 from cleaner.learn.train import Log
-from cleaner.learn.workflow import N_EXAMPLES, name_and_version, spread
+from cleaner.learn.workflow import N_EXAMPLES, expand_paths, name_and_version, spread
 from cleaner.model.artefact import (
     DEFAULT_DROPPED,
     WEIGHTS,
@@ -52,15 +52,17 @@ def retrain_model(
 ) -> Model:
     """Moves a model towards newly labelled lines, writes its folder and comes back with the model in it.
 
-    labels: JSON Lines (`cleaner.learn.new_labels`) and CSV. base: name or folder of the model to start from.
-    examples: labelled documents to tell before and after of. What cannot be used, and all figures, are told to
-    ``log``; the figures stand in the manifest under ``figures.retraining``. The same input gives the same bytes. Raises
-    InputError, ModelError (a base without a replay sample), UsageError (no usable label), OutputError.
+    labels: JSON Lines and CSV (`cleaner.learn.new_labels`), or folders of ``*.jsonl``. base: name or folder of the
+    model to start from. examples: labelled documents to tell before and after of. What cannot be used, and all
+    figures, are told to ``log``; the figures stand in the manifest under ``figures.retraining``. The same input gives
+    the same bytes. Raises InputError, ModelError (a base without a replay sample), UsageError (no usable label),
+    OutputError.
     """
     plan = plan or AdaptPlan()
     old = load_model(base)
     replay = read_replay(old)
-    documents, bad = read_new_labels(labels, split)
+    paths = expand_paths(labels, "*.jsonl")
+    documents, bad = read_new_labels(paths, split)
     _tell_bad_rows(bad, log)
     if not documents:
         raise UsageError(f"no usable label of split {split!r} in {', '.join(map(str, labels))}")
@@ -73,7 +75,7 @@ def retrain_model(
         figures = lesson.figures(taught, read_labels(examples)[0] if examples else [])
     for message in describe(figures):
         log(message)
-    return _write(lesson, taught, figures, output, name, [_data_file(path, documents) for path in labels], examples)
+    return _write(lesson, taught, figures, output, name, [_data_file(path, documents) for path in paths], examples)
 
 
 def _tell_bad_rows(bad: Sequence[BadRow], log: Log) -> None:
@@ -90,7 +92,7 @@ class Lesson:
         self.groups, self.by_site = _find_groups(self.documents)
         sizes = [len(document.lines) for document in self.documents]
         folds = assign_folds(self.groups, min(N_FOLDS, len(set(self.groups.tolist()))), sizes)
-        lines = _lines_of(self.documents)
+        lines = lines_of(self.documents)
         in_context = np.array([entry.in_context for entry in documents])
         labels = np.concatenate([document.labels for document in self.documents])
         matrix = gram_matrix(lines.texts, old.line_model.tables.chars)
@@ -115,7 +117,7 @@ class Lesson:
             "replay": self._compare_replay(taught),
         }
         if examples:
-            lines = _lines_of(examples)
+            lines = lines_of(examples)
             labels = np.concatenate([document.labels for document in examples])
             before, after = (self._decide(model, lines) for model in (self.old.line_model, taught))
             groups = group_documents(examples).tolist()
@@ -156,16 +158,17 @@ class Lesson:
 def _find_groups(documents: Sequence[LabelledDocument]) -> tuple[npt.NDArray[np.int64], bool]:
     """What may not be parted between training and test, and whether that are sites.
 
-    Labels of a few sites are parted by document: then the figures say how the model does on further documents of
-    these sites, and nothing of others.
+    Where there are few sites, or one has more than half of the lines, documents are parted: then the figures say how
+    the model does on further documents of these sites, and nothing of others.
     """
     groups = group_documents(documents)
-    if len(set(groups.tolist())) >= MIN_GROUPS:
+    n_lines = np.bincount(groups, [len(document.lines) for document in documents])
+    if (n_lines > 0).sum() >= MIN_GROUPS and n_lines.max() <= n_lines.sum() / 2:
         return groups, True
     return np.arange(len(documents)), False
 
 
-def _lines_of(documents: Sequence[LabelledDocument]) -> Lines:
+def lines_of(documents: Sequence[LabelledDocument]) -> Lines:
     starts = np.array([0, *accumulate(len(document.lines) for document in documents)])
     texts = [line for document in documents for line in document.lines]
     return Lines(texts, starts, [document.title or "" for document in documents])
@@ -176,8 +179,7 @@ def describe(figures: dict[str, Any]) -> list[str]:
     if figures["n_sites"] is not None:
         parted = f"{figures['n_sites']} sites, each judged by a model that had not seen it"
     else:
-        parted = "fewer than five sites, so each document judged by a model that had not seen it; of other sites the "
-        parted += "figures say nothing"
+        parted = "few sites, so each document judged by a model that had not seen it; of other sites it says nothing"
     messages = [f"{figures['n_lines']:,} labelled lines of {figures['n_documents']:,} documents"]
     if figures["new"]:
         messages.append(f"new lines ({parted}): {_say_change(figures['new'])}")
