@@ -14,7 +14,8 @@ from command_line import run
 
 from cleaner import Cleaner
 from cleaner.errors import ModelError
-from cleaner.features.ngrams import N_BUCKETS
+from cleaner.features.chars import encode_lines
+from cleaner.features.ngrams import gram_bag
 from cleaner.labels import LABEL_INDEX
 from cleaner.learn.adapt import Adapter, AdaptPlan, fit_shift
 from cleaner.learn.compare import Decisions, compare_decisions
@@ -144,8 +145,7 @@ def test_documents_of_another_split_are_not_learned_from(tmp_path: Path) -> None
 
 
 def test_debris_taught_on_some_sites_is_found_on_another(base: Path, taught: tuple[Path, str]) -> None:
-    lines = site_document(77)["lines"]
-    assert isinstance(lines, list)
+    lines = _lines(77)
     before, after = (Cleaner(model=model).clean("\n".join(lines)).text for model in (base, taught[0]))
     assert "Lantern" in before and after == "\n".join(lines[:4])
 
@@ -196,7 +196,7 @@ def test_a_few_sites_are_parted_by_document_and_it_is_said(base: Path, tmp_path:
 
 def test_lines_of_a_table_teach_words_and_not_neighbours(base: Path, tmp_path: Path) -> None:
     path = tmp_path / "l.csv"
-    rows = [f'"{site_document(number)["lines"][5]}",promo,s{number}.example' for number in range(40)]  # type: ignore[index]
+    rows = [f'"{_lines(number)[5]}",promo,s{number}.example' for number in range(40)]
     path.write_text("text,label,host\n" + "\n".join(rows) + "\n", encoding="utf-8")
     result = run("train", "--labels", path, "--base", base, "-o", tmp_path / "m")
     assert result.code == 0, result.err
@@ -205,24 +205,28 @@ def test_lines_of_a_table_teach_words_and_not_neighbours(base: Path, tmp_path: P
     assert (old.grams.weights != new.grams.weights).any()
 
 
-def test_a_line_without_a_taught_gram_scores_as_before_in_stage_one() -> None:
+def test_grams_of_new_debris_move_towards_its_class_and_the_old_ones_of_the_data_less() -> None:
     from scipy.sparse import csr_matrix
 
-    matrix = csr_matrix(([1.0, 1.0], ([0, 1], [3, 5])), shape=(2, N_BUCKETS))
+    matrix = csr_matrix(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     labels = np.array([LABEL_INDEX["promo"], LABEL_INDEX["body"]])
-    shift = fit_shift(matrix, np.zeros((2, 14)), labels, np.full(N_BUCKETS, 0.1))
-    assert np.flatnonzero(np.abs(shift).sum(axis=1)).tolist() == [3, 5]
-    assert shift[3, LABEL_INDEX["promo"]] > 0 > shift[5, LABEL_INDEX["promo"]] and shift[3, -1] > 0 > shift[5, -1]
+    shift = fit_shift(matrix, np.zeros((2, 14)), labels, np.array([0.1, 10, 0.1]))
+    assert shift[0, LABEL_INDEX["promo"]] > 0 > shift[2, LABEL_INDEX["promo"]]
+    assert shift[0, -1] > 50 * shift[1, -1] > 0 > shift[2, -1]
 
 
-def test_grams_that_the_old_data_used_much_move_less() -> None:
-    from scipy.sparse import csr_matrix
+def test_a_line_of_other_words_scores_in_stage_one_as_before(base: Path, taught: tuple[Path, str]) -> None:
+    old, new = (load_model(path).line_model for path in (base, taught[0]))
+    moved = np.flatnonzero((old.grams.weights != new.grams.weights).any(axis=1))
+    used = gram_bag(encode_lines([line for n in range(24) for line in _lines(n)], old.tables.chars)).buckets
+    assert len(moved) and set(moved.tolist()) <= set(used.tolist())
+    assert (old.grams.scales == new.grams.scales).all() and (old.grams.biases == new.grams.biases).all()
 
-    matrix = csr_matrix(([1.0, 1.0], ([0, 0], [3, 5])), shape=(1, N_BUCKETS))
-    penalties = np.full(N_BUCKETS, 0.1)
-    penalties[5] = 10
-    shift = fit_shift(matrix, np.zeros((1, 14)), np.array([LABEL_INDEX["promo"]]), penalties)
-    assert shift[3, -1] > 50 * shift[5, -1] > 0
+
+def _lines(number: int) -> list[str]:
+    lines = site_document(number)["lines"]
+    assert isinstance(lines, list)
+    return lines
 
 
 def test_old_lines_hold_the_nets_more_the_more_they_weigh(base: Path) -> None:

@@ -77,14 +77,17 @@ class Adapter:
         self._old_hidden = _hidden(base.nets, add_context(replay.inputs.astype(np.float32), replay.page_starts))
         self._old_logits = _last(base.nets, self._old_hidden)
         self._shifts: dict[frozenset[int], Float64Array] = {}
-        self._weights = base.grams.weights.astype(np.float64) * base.grams.scales
-        self._logits = new.matrix @ self._weights + base.grams.biases
-        self._penalties = plan.gram_penalty + plan.gram_memory * replay.gram_energy()
+        # All that follows is over the buckets that the new lines use; no other weight moves.
+        self._used = np.unique(new.matrix.indices)
+        self._matrix = new.matrix[:, self._used].astype(np.float64)
+        weights = base.grams.weights[self._used].astype(np.float64) * base.grams.scales
+        self._logits = self._matrix @ weights + base.grams.biases
+        self._penalties = plan.gram_penalty + plan.gram_memory * replay.gram_energy()[self._used]
 
     def fit(self, leave_out: int | None = None) -> LineModel:
         """The model moved towards the new lines but those of one fold."""
         without = frozenset() if leave_out is None else frozenset({leave_out})
-        grams = _shift_grams(self.base.grams, self._shift(without))
+        grams = _shift_grams(self.base.grams, self._used, self._shift(without))
         return replace(self.base, grams=grams, nets=self._fit_nets(without) if self.move_nets else self.base.nets)
 
     def _fit_nets(self, without: frozenset[int]) -> tuple[Net, ...]:
@@ -102,15 +105,14 @@ class Adapter:
         return _change_last(base.nets, change)
 
     def _shifted(self, shift: Float64Array, rows: npt.NDArray[np.bool_]) -> FloatArray:
-        return np.clip(self._logits[rows] + self.new.matrix[rows] @ shift, -8, 8).astype(np.float32)
+        return np.clip(self._logits[rows] + self._matrix[rows] @ shift, -8, 8).astype(np.float32)
 
     def _shift(self, without: frozenset[int]) -> Float64Array:
-        """What is added to stage one's weights, fitted without some folds; float64, shape (2^18, 14)."""
+        """What is added to stage one's weights, fitted without some folds; float64, shape (n_used, 14)."""
         if without not in self._shifts:
             learn = ~np.isin(self.new.line_folds, list(without)) & (self.new.labels != UNLABELLED)
-            self._shifts[without] = fit_shift(
-                self.new.matrix[learn], self._logits[learn], self.new.labels[learn], self._penalties
-            )
+            labels = self.new.labels[learn]
+            self._shifts[without] = fit_shift(self._matrix[learn], self._logits[learn], labels, self._penalties)
         return self._shifts[without]
 
     def _fit_last(self, hidden: FloatArray, logits: FloatArray, labels: IntArray) -> Float64Array:
@@ -139,12 +141,10 @@ def fit_shift(matrix: csr_matrix, logits: Float64Array, labels: IntArray, penalt
 
     logits: of the lines under the old weights. One class against the rest, and debris against the article.
     """
-    targets = np.concatenate([np.eye(N_LABELS)[labels], DEFAULT_DROPPED[labels][:, None]], axis=1).astype(np.float64)
-    used = np.unique(matrix.indices)
-    columns = matrix[:, used].astype(np.float64)
+    targets = np.concatenate([np.eye(N_LABELS)[labels], DEFAULT_DROPPED[labels][:, None]], axis=1)
     # In units of the penalty's root all directions cost the same, and the search takes few steps.
-    units = 1 / np.sqrt(penalties[used])
-    columns = columns.multiply(units).tocsr()
+    units = 1 / np.sqrt(penalties)
+    columns = matrix.multiply(units).tocsr()
     transposed = columns.T.tocsr()
 
     def loss(change: Float64Array) -> tuple[float, Float64Array]:
@@ -152,30 +152,30 @@ def fit_shift(matrix: csr_matrix, logits: Float64Array, labels: IntArray, penalt
         value = np.logaddexp(0, scores).sum() - (targets * scores).sum() + (change**2).sum() / 2
         return value, transposed @ (1 / (1 + np.exp(-scores)) - targets) + change
 
-    shift = np.zeros((matrix.shape[1], N_STAGE_ONE))
-    shift[used] = _minimise(loss, (len(used), N_STAGE_ONE)) * units[:, None]
-    return shift
+    return _minimise(loss, (matrix.shape[1], N_STAGE_ONE)) * units[:, None]
 
 
-def _minimise(
-    loss: Callable[[Float64Array], tuple[float, Float64Array]], shape: tuple[int, int], n_steps: int = 100
-) -> Float64Array:
-    """Where a convex loss, given with its gradient, is smallest; from zero."""
+_STEPS = {"maxiter": 200, "ftol": 1e-6, "maxcor": 5}
+
+
+def _minimise(loss: Callable[[Float64Array], tuple[float, Float64Array]], shape: tuple[int, int]) -> Float64Array:
+    """Where a convex loss, given with its gradient, is smallest: to .2 % of the largest value, from zero."""
     from scipy.optimize import minimize
 
     def flat(values: Float64Array) -> tuple[float, Float64Array]:
         value, gradient = loss(values.reshape(shape))
         return value, gradient.ravel()
 
-    found = minimize(flat, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": n_steps})
+    found = minimize(flat, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options=_STEPS)
     solution: Float64Array = found.x.reshape(shape)
     return solution
 
 
-def _shift_grams(grams: GramWeights, shift: Float64Array) -> GramWeights:
+def _shift_grams(grams: GramWeights, used: npt.NDArray[np.int32], shift: Float64Array) -> GramWeights:
     """Stage one moved, in its old steps: a line without a moved gram scores as it did, to the last bit."""
-    moved = np.rint(grams.weights + shift / grams.scales)
-    return GramWeights(np.clip(moved, -127, 127).astype(np.int8), grams.scales, grams.biases)
+    weights = grams.weights.copy()
+    weights[used] = np.clip(np.rint(weights[used] + shift / grams.scales), -127, 127)
+    return GramWeights(weights, grams.scales, grams.biases)
 
 
 def _hidden(nets: Sequence[Net], inputs: FloatArray) -> FloatArray:

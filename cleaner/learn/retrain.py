@@ -34,7 +34,8 @@ from cleaner.model.artefact import (
 from cleaner.model.line_model import LineModel, add_context, exponentials, sum_logits
 from cleaner.types import Lines
 
-N_FOLDS = 5
+_N_FOLDS, _N_FOLDS_OF_MANY = 5, 3
+_MANY_LINES = 2000  # from here on learning from a third fewer lines costs little, and each fit takes seconds
 MIN_LINES = 30
 """With fewer labelled lines the nets stay as they are: what a dozen lines say of neighbours is chance."""
 
@@ -91,14 +92,15 @@ class Lesson:
         self.documents = [entry.document for entry in documents]
         self.groups, self.by_site = _find_groups(self.documents)
         sizes = [len(document.lines) for document in self.documents]
-        folds = assign_folds(self.groups, min(N_FOLDS, len(set(self.groups.tolist()))), sizes)
+        n_groups = len(set(self.groups.tolist()))
+        n_folds = _N_FOLDS if sum(sizes) < _MANY_LINES else _N_FOLDS_OF_MANY
+        folds = assign_folds(self.groups, min(n_folds, n_groups), sizes)
         lines = lines_of(self.documents)
         in_context = np.array([entry.in_context for entry in documents])
         labels = np.concatenate([document.labels for document in self.documents])
         matrix = gram_matrix(lines.texts, old.line_model.tables.chars)
         self.new = NewLines(lines, labels, folds, in_context, matrix)
         self.n_lines = int((labels != UNLABELLED).sum())
-        n_groups = len(set(self.groups.tolist()))
         self.is_enough = self.n_lines >= MIN_LINES and n_groups >= MIN_GROUPS
         self._adapter = Adapter(old.line_model, replay, self.new, plan, move_nets=self.is_enough)
 
