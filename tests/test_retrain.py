@@ -19,6 +19,7 @@ from cleaner.features.ngrams import gram_bag
 from cleaner.labels import LABEL_INDEX
 from cleaner.learn.adapt import Adapter, AdaptPlan, fit_shift
 from cleaner.learn.compare import Decisions, compare_decisions
+from cleaner.learn.corpus import group_documents
 from cleaner.learn.new_labels import UNLABELLED, NewDocument, read_new_labels
 from cleaner.learn.replay import REPLAY, read_replay
 from cleaner.learn.retrain import Lesson
@@ -135,6 +136,12 @@ def test_a_table_without_the_two_columns_is_an_error_that_names_them(base: Path,
     assert result.code == 1 and "text and label" in result.err and "line, class" in result.err
 
 
+def test_documents_without_an_id_or_host_are_not_taken_for_one(tmp_path: Path) -> None:
+    rows = [{"lines": [f"Ferry {number} runs aground"], "labels": ["title"], "split": None} for number in range(3)]
+    documents, _ = read_new_labels([write_documents(tmp_path / "l.jsonl", rows)], "train")
+    assert len(set(group_documents([entry.document for entry in documents]).tolist())) == 3
+
+
 def test_documents_of_another_split_are_not_learned_from(tmp_path: Path) -> None:
     rows = [{"lines": [f"Line {split}"], "labels": ["body"], "split": split} for split in ("train", "dev")]
     documents, _ = read_new_labels([write_documents(tmp_path / "l.jsonl", rows)], "train")
@@ -190,7 +197,7 @@ def test_too_few_labels_are_called_so_and_leave_the_nets_as_they_are(base: Path,
 def test_a_few_sites_are_parted_by_document_and_it_is_said(base: Path, tmp_path: Path) -> None:
     rows = [{**site_document(number), "host": "one.example"} for number in range(12)]
     result = run("train", "--labels", write_documents(tmp_path / "l.jsonl", rows), "--base", base, "-o", tmp_path / "m")
-    assert "few sites" in result.err
+    assert "of few sites" in result.err
     assert retraining(tmp_path / "m")["n_sites"] is None
 
 

@@ -60,10 +60,14 @@ def compare_decisions(
         "n_lines": len(labels),
         "n_groups": n_groups,
         "outcome": _outcome(low, high),
-        "change": {"value": change(np.ones(len(groups))), "low": low, "high": high},
+        "change": {"value": _rounded(change(np.ones(len(groups)))), "low": _rounded(low), "high": _rounded(high)},
         "before": _figures(labels, keep, before, known, doc_ids),
         "after": _figures(labels, keep, after, known, doc_ids),
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 5)
 
 
 def _outcome(low: float | None, high: float | None) -> Outcome:

@@ -66,7 +66,9 @@ def _read_json_lines(path: Path) -> Iterator[NewDocument | BadRow]:
             if not isinstance(record, dict):
                 raise ValueError("not an object with a list of lines")
             labels, problems = _check_labels(record)
-            document = document_from_record({"split": "", **record, "labels": labels})
+            # Without an id and a split of its own a record is a document of its own, of whatever split is asked for.
+            own = {"id": record.get("id") or f"{path.name}#{row}", "split": record.get("split") or ""}
+            document = document_from_record({**record, **own, "labels": labels})
         except (ValueError, TypeError) as error:
             yield BadRow(str(path), row, str(error))
             continue

@@ -85,7 +85,11 @@ def _tell_bad_rows(bad: Sequence[BadRow], log: Log) -> None:
 
 
 class Lesson:
-    """What a model is taught, and what it knew before."""
+    """What a model is taught, and what it knew before.
+
+    groups: int64, shape (n_documents,), of what may not be parted between learning and judging; by_site: whether these
+    are sites. is_enough: whether there are labels enough to move the nets and to compare.
+    """
 
     def __init__(self, old: Model, replay: Replay, documents: Sequence[NewDocument], plan: AdaptPlan) -> None:
         self.old, self.replay, self.plan = old, replay, plan
@@ -171,6 +175,7 @@ def _find_groups(documents: Sequence[LabelledDocument]) -> tuple[npt.NDArray[np.
 
 
 def lines_of(documents: Sequence[LabelledDocument]) -> Lines:
+    """The lines of documents, each document a page."""
     starts = np.array([0, *accumulate(len(document.lines) for document in documents)])
     texts = [line for document in documents for line in document.lines]
     return Lines(texts, starts, [document.title or "" for document in documents])
@@ -181,7 +186,7 @@ def describe(figures: dict[str, Any]) -> list[str]:
     if figures["n_sites"] is not None:
         parted = f"{figures['n_sites']} sites, each judged by a model that had not seen it"
     else:
-        parted = "few sites, so each document judged by a model that had not seen it; of other sites it says nothing"
+        parted = "of few sites, or most of one: each document judged by a model that had not seen it, but knew its site"
     messages = [f"{figures['n_lines']:,} labelled lines of {figures['n_documents']:,} documents"]
     if figures["new"]:
         messages.append(f"new lines ({parted}): {_say_change(figures['new'])}")
