@@ -167,8 +167,8 @@ def measure(setting: Setting, n_draws: int, n_lines: int) -> str:
         [
             "## Retraining",
             f"A base without five groups of sites, taught {n_lines} lines of one of them, judges the group's other "
-            f"documents; means of {n_draws} draws. Teaching took {np.median(seconds):.0f} s, one thread. The strength of "
-            "the penalties was chosen on these groups too.",
+            f"documents; means of {n_draws} draws. Teaching took {np.median(seconds):.0f} s, one thread. The strength "
+            "of the penalties was chosen on these groups too.",
             _report.table(head, rows),
             _old_sentence(old, before, changes),
         ]
