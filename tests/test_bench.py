@@ -15,7 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import _data, _report, _rules, _score, quality, speed
 from bench._peers import Peer
+from bench.retrain import draw_documents
 from cleaner.labels import LABEL_INDEX
+from cleaner.learn.corpus import LabelledDocument as LearnedDocument
 from cleaner.learn.evaluate import (
     LOSS_CAP,
     articles_with_debris,
@@ -496,3 +498,12 @@ def test_the_peak_of_a_small_child_is_not_that_of_the_process_that_measures_it()
     peak_mb = speed.run([sys.executable, "-c", "pass"]).peak_mb
     if peak_mb is not None:  # Windows does not tell
         assert peak_mb < held.nbytes / 1_000_000 / 2
+
+
+def test_documents_that_teach_a_model_are_not_those_it_is_judged_on() -> None:
+    documents = [
+        LearnedDocument(str(number), ("Ferry runs aground",) * 7, np.zeros(7, dtype=np.int64)) for number in range(20)
+    ]
+    taught, others = draw_documents(documents, 30, seed=1)
+    assert len(taught) == 5 and {entry.id for entry in [*taught, *others]} == {str(number) for number in range(20)}
+    assert [entry.id for entry in taught] != [entry.id for entry in draw_documents(documents, 30, seed=2)[0]]
