@@ -26,13 +26,20 @@ from cleaner.learn.corpus import (
 from cleaner.learn.fit import fit_grams, fit_net, gram_logits, gram_matrix, measure_rarity, quantise_grams, quantise_net
 from cleaner.learn.package import judge_document
 from cleaner.learn.pages import label_page, read_pages, read_suspects
+from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.train import TrainingPlan, fit, fit_temperature
-from cleaner.model.artefact import load_model
-from cleaner.model.line_model import N_LABELS, STEP
+from cleaner.model.artefact import load_model, pack_weights
+from cleaner.model.nets import N_LABELS, STEP
 
 OWN = Path(__file__).parent.parent / "data" / "lines.jsonl"
 TINY = TrainingPlan(
-    n_folds=3, n_inserted=40, n_cropped=0, n_whole=0, gram_epochs=2, net_epochs=2, hidden=(8,), n_nets=1
+    n_folds=3,
+    n_inserted=40,
+    n_cropped=0,
+    n_whole=0,
+    gram_epochs=2,
+    net=NetPlan(n_inner=8, n_units=4, n_last=8, n_epochs=2),
+    n_nets=1,
 )
 
 
@@ -303,9 +310,8 @@ def test_the_same_data_gives_the_same_weights_to_the_last_bit() -> None:
     documents, _ = read_labels(OWN)
     first, second = (fit(documents[:40], [], TINY) for _ in range(2))
     np.testing.assert_array_equal(first.model.grams.weights, second.model.grams.weights)
-    for one, other in zip(first.model.nets[0].layers, second.model.nets[0].layers, strict=True):
-        np.testing.assert_array_equal(one.weights, other.weights)
-        np.testing.assert_array_equal(one.scales, other.scales)
+    for name, array in pack_weights(first.model).items():
+        np.testing.assert_array_equal(array, pack_weights(second.model)[name])
     assert all((a == b).all() for a, b in zip(first.weights, second.weights, strict=True))
 
 

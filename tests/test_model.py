@@ -27,20 +27,9 @@ from cleaner.model.artefact import (
     input_kinds,
     load_model,
 )
-from cleaner.model.line_model import (
-    CONTEXT_NAMES,
-    EXACT_FLOAT,
-    LINE_NAMES,
-    MAX_ACTIVATION,
-    MAX_STEPS,
-    N_INPUTS,
-    N_LABELS,
-    N_STAGE_ONE,
-    GramWeights,
-    add_context,
-    exponentials,
-    split_blocks,
-)
+from cleaner.model.line_model import N_STAGE_ONE, GramWeights, split_blocks
+from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS, exponentials
+from cleaner.model.recurrence import STATE_STEPS
 from cleaner.types import Lines
 
 DROPPED = np.array([label not in ("title", "body") for label in LABELS])
@@ -94,11 +83,19 @@ def test_blocks_hold_whole_pages_and_every_line_once() -> None:
 
 def test_no_sum_of_the_shipped_nets_can_leave_the_whole_numbers_of_float32() -> None:
     for net in load_model(DEFAULT_MODEL).line_model.nets:
-        for depth, layer in enumerate(net.layers):
-            largest_input = MAX_STEPS if depth == 0 else MAX_ACTIVATION
-            sums = np.abs(layer.weights.astype(np.float64)).sum(axis=0) * largest_input + np.abs(layer.biases)
+        recurrence, n_states = net.recurrence, 2 * net.recurrence.n_units
+        second, last = net.rest
+        joined = np.repeat([MAX_ACTIVATION, STATE_STEPS], [len(second.weights) - n_states, n_states])
+        for weights, bounds, biases in (
+            (net.first.weights, np.array(MAX_STEPS), net.first.biases),
+            *((weights, np.array(MAX_ACTIVATION), np.zeros(1)) for weights in recurrence.inputs),
+            *((weights, np.array(STATE_STEPS), np.zeros(1)) for weights in recurrence.states),
+            (second.weights, joined[:, None], second.biases),
+            (last.weights, np.array(MAX_ACTIVATION), last.biases),
+        ):
+            sums = (np.abs(weights.astype(np.float64)) * bounds).sum(axis=0) + np.abs(biases)
             assert sums.max() < EXACT_FLOAT
-            assert (layer.weights == np.rint(layer.weights)).all() and (layer.biases == np.rint(layer.biases)).all()
+            assert (weights == np.rint(weights)).all() and (biases == np.rint(biases)).all()
 
 
 def test_packed_sums_of_gram_weights_equal_plain_sums() -> None:
@@ -115,18 +112,6 @@ def test_packed_sums_of_gram_weights_equal_plain_sums() -> None:
     np.testing.assert_allclose(few, expected, rtol=1e-6)
     assert grams._rows.shape == (64,)  # from here on the weights are packed
     np.testing.assert_array_equal(grams.score(Bag(buckets, starts)), few)
-
-
-def test_context_never_crosses_the_edge_of_a_page() -> None:
-    inputs = np.zeros((4, len(LINE_NAMES)), dtype=np.float32)
-    inputs[:, LINE_NAMES.index("length")] = [10, 20, 30, 40]
-    wide = add_context(inputs, np.array([0, 2, 4]))
-    assert wide.shape == (4, N_INPUTS)
-    width = len(CONTEXT_NAMES) + 1
-    before = len(LINE_NAMES) + 1 * width + CONTEXT_NAMES.index("length")
-    after = len(LINE_NAMES) + 2 * width + CONTEXT_NAMES.index("length")
-    assert wide[:, before].tolist() == [0, 10, 0, 30]
-    assert wide[:, after].tolist() == [20, 0, 40, 0]
 
 
 def test_exponentials_are_proportional_to_probabilities() -> None:

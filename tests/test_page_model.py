@@ -37,7 +37,7 @@ from cleaner.features.pages import PageBatch
 from cleaner.labels import KEPT, LABELS
 from cleaner.learn.page_package import verify_page_model
 from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, MANIFEST, WEIGHTS, find_model
-from cleaner.model.line_model import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS
+from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS
 from cleaner.model.page_artefact import PageJudge, load_page_model
 from cleaner.model.page_explain import _groups
 from cleaner.model.page_model import N_PAGE_INPUTS, PAGE_INPUT_NAMES, PageModel

@@ -24,7 +24,6 @@ from cleaner.learn.new_labels import UNLABELLED, NewDocument, read_new_labels
 from cleaner.learn.replay import REPLAY, read_replay
 from cleaner.learn.retrain import Lesson
 from cleaner.model.artefact import DEFAULT_DROPPED, Model, decide, load_model
-from cleaner.model.line_model import add_context, sum_logits
 
 OWN = Path(__file__).parent.parent / "data" / "lines.jsonl"
 
@@ -190,7 +189,7 @@ def test_too_few_labels_are_called_so_and_leave_the_nets_as_they_are(base: Path,
     assert result.code == 0 and "too few labels" in result.err
     assert retraining(tmp_path / "m")["new"] is None
     old, new = load_model(base).line_model, load_model(tmp_path / "m").line_model
-    assert (old.nets[0].layers[-1].weights == new.nets[0].layers[-1].weights).all()
+    assert (old.nets[0].rest[-1].weights == new.nets[0].rest[-1].weights).all()
     assert (old.grams.weights != new.grams.weights).any()
 
 
@@ -208,7 +207,7 @@ def test_lines_of_a_table_teach_words_and_not_neighbours(base: Path, tmp_path: P
     result = run("train", "--labels", path, "--base", base, "-o", tmp_path / "m")
     assert result.code == 0, result.err
     old, new = load_model(base).line_model, load_model(tmp_path / "m").line_model
-    assert (old.nets[0].layers[-1].weights == new.nets[0].layers[-1].weights).all()
+    assert (old.nets[0].rest[-1].weights == new.nets[0].rest[-1].weights).all()
     assert (old.grams.weights != new.grams.weights).any()
 
 
@@ -239,12 +238,12 @@ def _lines(number: int) -> list[str]:
 def test_old_lines_hold_the_nets_more_the_more_they_weigh(base: Path) -> None:
     model, documents = load_model(base), _new_documents()
     replay = read_replay(model)
-    inputs = add_context(replay.inputs.astype(np.float32), replay.page_starts)
-    before = sum_logits(model.line_model.nets, inputs)
+    inputs = replay.inputs.astype(np.float32)
+    before = model.line_model.logits(inputs, replay.page_starts)
 
     def drift(weight: float) -> float:
-        nets = Lesson(model, replay, documents, AdaptPlan(replay_weight=weight)).fit().nets
-        return float(np.abs(sum_logits(nets, inputs) - before).mean())
+        taught = Lesson(model, replay, documents, AdaptPlan(replay_weight=weight)).fit()
+        return float(np.abs(taught.logits(inputs, replay.page_starts) - before).mean())
 
     assert drift(300) < 0.6 * drift(1)
 
@@ -263,7 +262,7 @@ def test_the_model_of_a_fold_has_not_seen_its_documents(base: Path) -> None:
         Adapter(model.line_model, chosen.replay, chosen.new, AdaptPlan()).fit(fold) for chosen in (lesson, other)
     )
     np.testing.assert_array_equal(first.grams.weights, second.grams.weights)
-    np.testing.assert_array_equal(first.nets[0].layers[-1].weights, second.nets[0].layers[-1].weights)
+    np.testing.assert_array_equal(first.nets[0].rest[-1].weights, second.nets[0].rest[-1].weights)
 
 
 def _new_documents() -> list[NewDocument]:
@@ -330,7 +329,7 @@ def test_a_base_without_a_replay_sample_is_refused_with_the_remedy(base: Path) -
 def test_the_replay_sample_holds_what_the_nets_were_fitted_to(base: Path) -> None:
     model = load_model(base)
     replay = read_replay(model)
-    logits = sum_logits(model.line_model.nets, add_context(replay.inputs.astype(np.float32), replay.page_starts))
+    logits = model.line_model.logits(replay.inputs.astype(np.float32), replay.page_starts)
     dropped = ~decide(np.exp(logits - logits.max(axis=1, keepdims=True)), DEFAULT_DROPPED, 0.5).kept
     assert (dropped == DEFAULT_DROPPED[replay.labels]).mean() > 0.9
     assert 0 < (replay.gram_energy() > 0).mean() < 1

@@ -34,7 +34,7 @@ def train_spans(
     from cleaner.learn.span_train import SpanPlan
     from cleaner.learn.span_train import train_spans as fit
     from cleaner.learn.spans import read_span_labels
-    from cleaner.learn.workflow import read_training_data
+    from cleaner.learn.workflow import TrainingFiles, read_training_data
     from cleaner.model.artefact import load_model
 
     if (documents is None) != (document_labels is None):
@@ -45,6 +45,7 @@ def train_spans(
             print(message, file=sys.stderr, flush=True)
 
     loaded = load_model(model)
-    data = read_training_data(labels, pages or [], split, documents, document_labels, suspects, None, note)
+    files = TrainingFiles(labels, pages or [], split, documents, document_labels, suspects)
+    data = read_training_data(files, note)
     read = read_span_labels(spans) if spans else {}
     fit(loaded, data.labelled, data.pages, read, SpanPlan.quick(seed) if quick else SpanPlan(seed=seed), note)

@@ -17,19 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
-from cleaner.learn.fit import IntArray, quantise_last_layer
+from cleaner.learn.fit import IntArray, scale_layer
 from cleaner.learn.new_labels import UNLABELLED
 from cleaner.learn.replay import Replay
 from cleaner.model.artefact import DEFAULT_DROPPED
-from cleaner.model.line_model import (
-    MAX_ACTIVATION,
-    N_LABELS,
-    N_STAGE_ONE,
-    GramWeights,
-    LineModel,
-    Net,
-    add_context,
-)
+from cleaner.model.line_model import N_STAGE_ONE, GramWeights, LineModel
+from cleaner.model.nets import MAX_ACTIVATION, N_LABELS
+from cleaner.model.recurrence import RecurrentNet
 from cleaner.types import Lines
 
 if TYPE_CHECKING:
@@ -80,7 +74,7 @@ class Adapter:
         self, base: LineModel, replay: Replay, new: NewLines, plan: AdaptPlan, *, move_nets: bool = True
     ) -> None:
         self.base, self.replay, self.new, self.plan, self.move_nets = base, replay, new, plan, move_nets
-        self._old_hidden = _hidden(base.nets, add_context(replay.inputs.astype(np.float32), replay.page_starts))
+        self._old_hidden = _hidden(base.nets, replay.inputs.astype(np.float32), replay.page_starts)
         self._old_logits = _last(base.nets, self._old_hidden)
         self._shifts: dict[frozenset[int], Float64Array] = {}
         # All that follows is over the buckets that the new lines use; no other weight moves.
@@ -96,7 +90,7 @@ class Adapter:
         grams = _shift_grams(self.base.grams, self._used, self._shift(without))
         return replace(self.base, grams=grams, nets=self._fit_nets(without) if self.move_nets else self.base.nets)
 
-    def _fit_nets(self, without: frozenset[int]) -> tuple[Net, ...]:
+    def _fit_nets(self, without: frozenset[int]) -> tuple[RecurrentNet, ...]:
         new, base = self.new, self.base
         # What the nets are fitted to was scored by a stage one that had not seen it, as it will be at run time.
         stage_one = np.zeros((new.lines.n_lines, N_STAGE_ONE), dtype=np.float32)
@@ -105,8 +99,7 @@ class Adapter:
             stage_one[here] = self._shifted(self._shift(without | {fold}), here)
         learn = np.repeat(new.in_context & ~np.isin(new.folds, list(without)), np.diff(new.lines.page_starts))
         learn &= new.labels != UNLABELLED
-        inputs = add_context(base.line_inputs(new.lines, None, stage_one), new.lines.page_starts)
-        hidden = _hidden(base.nets, inputs)[learn]
+        hidden = _hidden(base.nets, base.line_inputs(new.lines, None, stage_one), new.lines.page_starts)[learn]
         change = self._fit_last(hidden, _last(base.nets, hidden), new.labels[learn])
         return _change_last(base.nets, change)
 
@@ -184,39 +177,33 @@ def _shift_grams(grams: GramWeights, used: npt.NDArray[np.int32], shift: Float64
     return GramWeights(weights, grams.scales, grams.biases)
 
 
-def _hidden(nets: Sequence[Net], inputs: FloatArray) -> FloatArray:
+def _hidden(nets: Sequence[RecurrentNet], inputs: FloatArray, page_starts: IntArray) -> FloatArray:
     """Activations before the last layers, of all nets side by side; float32, shape (n_lines, n_units)."""
-    parts = []
-    for net in nets:
-        activations = inputs
-        for layer in net.layers[:-1]:
-            activations = layer.activations(activations)
-        parts.append(activations)
-    return np.concatenate(parts, axis=1)
+    return np.concatenate([net.last_inputs(inputs, page_starts) for net in nets], axis=1)
 
 
-def _last(nets: Sequence[Net], hidden: FloatArray) -> FloatArray:
+def _last(nets: Sequence[RecurrentNet], hidden: FloatArray) -> FloatArray:
     """Mean logits of the nets from `_hidden`; float32, shape (n_lines, 13)."""
     total = np.zeros((len(hidden), N_LABELS), dtype=np.float32)
     for net, part in zip(nets, _split(nets, hidden, axis=1), strict=True):
-        last = net.layers[-1]
-        total += (part @ last.weights + last.biases) * last.scales
+        total += net.rest[-1].logits(part)
     return total / np.float32(len(nets))
 
 
-def _split(nets: Sequence[Net], units: npt.NDArray[Any], axis: int) -> list[npt.NDArray[Any]]:
+def _split(nets: Sequence[RecurrentNet], units: npt.NDArray[Any], axis: int) -> list[npt.NDArray[Any]]:
     """The part of each net of what is laid side by side by hidden unit."""
-    return np.split(units, np.cumsum([net.layers[-1].weights.shape[0] for net in nets])[:-1], axis=axis)
+    return np.split(units, np.cumsum([len(net.rest[-1].weights) for net in nets])[:-1], axis=axis)
 
 
-def _change_last(nets: Sequence[Net], change: Float64Array) -> tuple[Net, ...]:
+def _change_last(nets: Sequence[RecurrentNet], change: Float64Array) -> tuple[RecurrentNet, ...]:
     """The nets with a change to their mean logits, linear in the hidden units, taken into their last layers."""
     changed = []
     for net, part in zip(nets, _split(nets, change[:-1], axis=0), strict=True):
-        last = net.layers[-1]
-        scales = last.scales.astype(np.float64)
+        last = net.rest[-1]
+        scales, bounds = last.scales.astype(np.float64), np.full(len(part), float(MAX_ACTIVATION))
         weights = last.weights * scales + len(nets) * part / MAX_ACTIVATION
-        changed.append(Net((*net.layers[:-1], quantise_last_layer(weights, last.biases * scales + change[-1]))))
+        moved = scale_layer(weights, last.biases * scales + change[-1], np.ones(len(part)), bounds).end()
+        changed.append(replace(net, rest=(*net.rest[:-1], moved)))
     return tuple(changed)
 
 

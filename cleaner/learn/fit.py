@@ -14,17 +14,8 @@ from cleaner.features.context import RARITY_BITS, rarity_bucket
 from cleaner.features.ngrams import N_BUCKETS, Bag, PrefixHash, find_tokens, gram_bag
 from cleaner.features.shape import FloatArray
 from cleaner.model.artefact import DEFAULT_DROPPED
-from cleaner.model.line_model import (
-    EXACT_FLOAT,
-    MAX_ACTIVATION,
-    MAX_STEPS,
-    N_LABELS,
-    N_STAGE_ONE,
-    STEP,
-    GramWeights,
-    Layer,
-    Net,
-)
+from cleaner.model.line_model import N_STAGE_ONE, GramWeights
+from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS, STEP, Layer, Net
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -152,48 +143,60 @@ def fit_net(
     return net
 
 
+@dataclass(frozen=True)
+class LayerSums:
+    """A layer's weights in integers, before it is said what becomes of its sums.
+
+    weights: float64 that hold integers, shape (n_in, n_out). biases: likewise, (n_out,). resolution: float64,
+    (n_out,), what a sum stands for is the sum over this.
+    """
+
+    weights: npt.NDArray[np.float64]
+    biases: npt.NDArray[np.float64]
+    resolution: npt.NDArray[np.float64]
+
+    def close(self, inputs: npt.NDArray[np.float64]) -> tuple[Layer, npt.NDArray[np.float64]]:
+        """The layer with rectified steps, as high as they get on some inputs, and what one of its steps stands for."""
+        top = np.maximum(np.quantile(inputs @ self.weights + self.biases, 0.9995, axis=0), 1.0)
+        scales = (MAX_ACTIVATION / top).astype(np.float32)
+        return self._with(scales), 1 / (scales.astype(np.float64) * self.resolution)
+
+    def end(self, temperature: float = 1.0) -> Layer:
+        """The layer with logits, divided by a temperature."""
+        return self._with((1 / (self.resolution * temperature)).astype(np.float32))
+
+    def _with(self, scales: FloatArray) -> Layer:
+        return Layer(self.weights.astype(np.float32), self.biases.astype(np.float32), scales)
+
+
+def scale_layer(
+    coefficients: npt.ArrayLike, intercepts: npt.ArrayLike, units: npt.ArrayLike, bounds: npt.ArrayLike
+) -> LayerSums:
+    """Fitted weights in integers so fine that no sum can pass 2^24.
+
+    units: what one step of each input stands for; bounds: how many steps it can have; shape (n_in,) each.
+    """
+    weights = np.asarray(coefficients, dtype=np.float64) * np.asarray(units)[:, None]
+    biases = np.asarray(intercepts, dtype=np.float64)
+    resolution = 0.98 * EXACT_FLOAT / (np.asarray(bounds) @ np.abs(weights) + np.abs(biases) + 1e-9)
+    return LayerSums(np.rint(weights * resolution), np.rint(biases * resolution), resolution)
+
+
 def quantise_net(model: Any, inputs: FloatArray, temperature: float = 1.0) -> Net:
     """A fitted net in integers; inputs: some of those it was fitted on, to see how large activations get."""
     activations = inputs.astype(np.float64)
-    bound, unit = float(MAX_STEPS), np.full(inputs.shape[1], 1 / STEP)
+    bound, units = float(MAX_STEPS), np.full(inputs.shape[1], 1 / STEP)
     layers = []
-    n_layers = len(model.coefs_)
-    for depth, (coefficients, intercepts) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
-        coefficients, intercepts = coefficients.astype(np.float64), intercepts.astype(np.float64)
-        is_last = depth == n_layers - 1
-        if is_last:
-            coefficients, intercepts = _spread_classes(coefficients, intercepts, model.classes_)
-        weights = coefficients * unit[:, None]
-        if is_last:
-            layers.append(quantise_last_layer(weights / temperature, intercepts / temperature))
-            break
-        resolution = _finest_steps(weights, intercepts, bound)
-        integers, biases = np.rint(weights * resolution), np.rint(intercepts * resolution)
-        sums = activations @ integers + biases
-        top = np.maximum(np.quantile(sums, 0.9995, axis=0), 1.0)
-        scales = (MAX_ACTIVATION / top).astype(np.float32)
-        layers.append(Layer(integers.astype(np.float32), biases.astype(np.float32), scales))
-        activations = np.rint(np.clip(sums * scales, 0, MAX_ACTIVATION))
-        bound, unit = float(MAX_ACTIVATION), 1 / (scales.astype(np.float64) * resolution)
-    return Net(tuple(layers))
-
-
-def quantise_last_layer(weights: npt.NDArray[np.float64], biases: npt.NDArray[np.float64]) -> Layer:
-    """The layer that gives logits, in integers; weights: float64, shape (n_hidden, 13), for activations in steps."""
-    resolution = _finest_steps(weights, biases, MAX_ACTIVATION)
-    return Layer(
-        np.rint(weights * resolution).astype(np.float32),
-        np.rint(biases * resolution).astype(np.float32),
-        (1 / resolution).astype(np.float32),
+    for coefficients, intercepts in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
+        layer, units = scale_layer(coefficients, intercepts, units, np.full(len(units), bound)).close(activations)
+        layers.append(layer)
+        activations = layer.activations(activations.astype(np.float32)).astype(np.float64)
+        bound = float(MAX_ACTIVATION)
+    coefficients, intercepts = _spread_classes(
+        model.coefs_[-1].astype(np.float64), model.intercepts_[-1].astype(np.float64), model.classes_
     )
-
-
-def _finest_steps(
-    weights: npt.NDArray[np.float64], biases: npt.NDArray[np.float64], bound: float
-) -> npt.NDArray[np.float64]:
-    """Steps to the unit at which no column's sum over inputs up to bound can pass 2^24."""
-    steps: npt.NDArray[np.float64] = 0.98 * EXACT_FLOAT / (bound * np.abs(weights).sum(axis=0) + np.abs(biases) + 1e-9)
-    return steps
+    last = scale_layer(coefficients, intercepts, units, np.full(len(units), bound))
+    return Net((*layers, last.end(temperature)))
 
 
 def _spread_classes(

@@ -23,7 +23,8 @@ from cleaner.learn.fit import IntArray, bag_matrix, fit_grams, fit_net, gram_log
 from cleaner.learn.page_corpus import UNREAD, LabelledPage
 from cleaner.learn.train import fit_temperature, simulate_hint
 from cleaner.model.artefact import DEFAULT_DROPPED, Model
-from cleaner.model.line_model import MAX_STEPS, N_LABELS, N_STAGE_ONE, STEP, Net, standardise, sum_logits
+from cleaner.model.line_model import N_STAGE_ONE
+from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP, Net, standardise, sum_logits
 from cleaner.model.page_model import (
     GRAM_BITS,
     ROLES,

@@ -31,7 +31,8 @@ from cleaner.model.artefact import (
     load_model,
     pack_weights,
 )
-from cleaner.model.line_model import LineModel, add_context, exponentials, sum_logits
+from cleaner.model.line_model import LineModel
+from cleaner.model.nets import exponentials
 from cleaner.types import Lines
 
 _N_FOLDS, _N_FOLDS_OF_MANY = 5, 3
@@ -144,9 +145,9 @@ class Lesson:
     def _compare_replay(self, taught: LineModel) -> dict[str, Any]:
         """On the documents of the replay sample that people labelled; their stage-one scores are as they were."""
         chosen = self.replay.of_kind(LABELLED_KIND)
-        inputs = add_context(chosen.inputs.astype(np.float32), chosen.page_starts)
+        inputs = chosen.inputs.astype(np.float32)
         before, after = (
-            self._decide_weights(exponentials(sum_logits(model.nets, inputs)), chosen.page_starts)
+            self._decide_weights(exponentials(model.logits(inputs, chosen.page_starts)), chosen.page_starts)
             for model in (self.old.line_model, taught)
         )
         labels, groups = chosen.labels.astype(np.int64), range(len(chosen.kinds))

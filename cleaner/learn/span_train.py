@@ -18,7 +18,7 @@ from cleaner.learn.fit import fit_net, quantise_net
 from cleaner.learn.package import manifest_bytes, render_card, to_npz, write_files
 from cleaner.learn.spans import UNSURE, Cases, SpanLabels, choose_articles, made_cases, real_cases
 from cleaner.model.artefact import CARD, DEFAULT_DROPPED, MANIFEST, Model, decide, load_model, pack_nets
-from cleaner.model.line_model import Net, exponentials, sum_logits
+from cleaner.model.nets import Net, exponentials, sum_logits
 from cleaner.model.span_artefact import SPAN_WEIGHTS
 
 MIN_PRECISION = 0.98

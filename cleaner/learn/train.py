@@ -29,30 +29,17 @@ from cleaner.learn.fit import (
     GramModels,
     IntArray,
     fit_grams,
-    fit_net,
     gram_logits,
     gram_matrix,
     measure_rarity,
     quantise_grams,
-    quantise_net,
 )
+from cleaner.learn.recurrent import NetPlan, fit_recurrent, quantise_recurrent
 from cleaner.learn.replay import Replay, sample_replay
 from cleaner.model.artefact import DEFAULT_DROPPED
-from cleaner.model.line_model import (
-    BLOCK_LINES,
-    MAX_STEPS,
-    N_LABELS,
-    N_STAGE_ONE,
-    STEP,
-    GramWeights,
-    LineModel,
-    Net,
-    add_context,
-    exponentials,
-    split_blocks,
-    standardise,
-    sum_logits,
-)
+from cleaner.model.line_model import BLOCK_LINES, N_STAGE_ONE, GramWeights, LineModel, split_blocks
+from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP, exponentials, standardise
+from cleaner.model.recurrence import RecurrentNet
 from cleaner.types import Lines
 
 
@@ -69,12 +56,8 @@ class TrainingPlan:
     n_cropped: int = 2000
     n_whole: int = 400
     gram_epochs: int = 5
-    net_epochs: int = 8
-    # Four small nets beat two large ones by .01 of average precision at the same cost: with 1,300 labelled documents
-    # a single net mostly overfits. Wider context, dropout and more hidden units all lost (cross-validation by site).
-    hidden: tuple[int, ...] = (32, 16)
-    n_nets: int = 4
-    net_penalty: float = 0.5
+    net: NetPlan = field(default_factory=NetPlan)
+    n_nets: int = 3
     page_line_share: float = 0.35
     page_line_weight: float = 0.3
     kind_weights: tuple[float, float, float, float] = (1.0, 0.5, 0.25, 3.0)
@@ -91,7 +74,8 @@ class TrainingPlan:
     @classmethod
     def quick(cls, seed: int = 0) -> TrainingPlan:
         """A plan of seconds, for tests and for trying out labels."""
-        return cls(seed, 3, 600, 100, 20, net_epochs=12, hidden=(32,), n_nets=1, n_scored_pages=60)
+        net = NetPlan(n_inner=32, n_units=16, n_last=16, n_epochs=10, rate=4e-3)
+        return cls(seed, 3, 600, 100, 20, net=net, n_nets=1, n_scored_pages=60)
 
 
 @dataclass(frozen=True)
@@ -250,7 +234,7 @@ class _Trainer:
 
     def _fit_nets(
         self, stage_one: Sequence[GramModels], leave_out: int | None, temperature: float = 1.0
-    ) -> tuple[tuple[Net, ...], FloatArray, FloatArray]:
+    ) -> tuple[tuple[RecurrentNet, ...], FloatArray, FloatArray]:
         """Stage two over made documents of all folds but one; stage_one[f] scores the lines of fold f."""
         plan = self.plan
         rng = np.random.default_rng([plan.seed, 7, 99 if leave_out is None else leave_out])
@@ -264,13 +248,13 @@ class _Trainer:
         inputs[:, -1] = evidence * np.float32(MAX_STEPS)
         if leave_out is None:
             self.replay = sample_replay(inputs, labels, lines.page_starts, kinds, self.matrix, plan.seed)
-        wide = add_context(inputs, lines.page_starts)
         weights = np.asarray(plan.kind_weights, dtype=np.float32)[np.repeat(kinds, np.diff(lines.page_starts))]
+        n_pages = int(np.searchsorted(lines.page_starts, _SAMPLE_LINES, side="right")) - 1
+        sample = lines.page_starts[: max(n_pages, 1) + 1]
         nets = []
         for number in range(plan.n_nets):
-            phases = ((_RATE, plan.net_epochs),)
-            fitted = fit_net(wide, labels, weights, plan.hidden, phases, plan.net_penalty, plan.seed + number)
-            nets.append(quantise_net(fitted, wide[rng.integers(len(wide), size=20_000)], temperature))
+            fitted = fit_recurrent(inputs, labels, weights, lines.page_starts, plan.net, plan.seed + number)
+            nets.append(quantise_recurrent(fitted, inputs[: sample[-1]], sample, temperature))
         return tuple(nets), centers, factors
 
     def _make_documents(
@@ -343,7 +327,12 @@ class _Trainer:
         return logits, labels
 
     def _score_document(
-        self, index: int, stage_one: GramModels, nets: tuple[Net, ...], centers: FloatArray, factors: FloatArray
+        self,
+        index: int,
+        stage_one: GramModels,
+        nets: tuple[RecurrentNet, ...],
+        centers: FloatArray,
+        factors: FloatArray,
     ) -> FloatArray:
         """Logits of a labelled document's lines, all as at run time but for the fold's own stage one."""
         document = as_made(self.sources[index], index)
@@ -351,7 +340,7 @@ class _Trainer:
         rows = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
         model = LineModel(self.tables, _NO_GRAMS, centers, factors, nets)
         inputs = model.line_inputs(lines, None, gram_logits(stage_one, self.matrix[rows]))
-        return sum_logits(nets, add_context(inputs, lines.page_starts))
+        return model.logits(inputs, lines.page_starts)
 
 
 _NO_GRAMS = GramWeights(np.zeros((0, N_STAGE_ONE), np.int8), np.zeros(0, np.float32), np.zeros(0, np.float32))
@@ -378,7 +367,7 @@ def _scaling(raw: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 _OVERRIDE_SHARE = 0.3
-_RATE = 1.5e-3
+_SAMPLE_LINES = 20_000  # of made documents, by which a net's activations are scaled
 
 
 def _simulate_hints(

@@ -224,10 +224,10 @@ def write_vectors(vectors: WordVectors, path: Path) -> None:
 
 
 def read_vectors(path: Path) -> WordVectors:
-    """The vectors that `train_vectors` wrote. Raises InputError."""
+    """The vectors that `write_vectors` wrote, or those among the weights of a model. Raises InputError."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            table: npt.NDArray[Any] = arrays["vectors"]
+            table: npt.NDArray[Any] = arrays["vectors" if "vectors" in arrays else "word_vectors"]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: no word vectors in it ({error})") from error
     if table.shape != (1 << VECTOR_BITS, N_DIMENSIONS) or table.dtype != np.int8:

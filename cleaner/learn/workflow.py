@@ -13,7 +13,7 @@ from cleaner.learn.package import DataFile, hash_file, write_model
 from cleaner.learn.pages import read_pages, read_suspects
 from cleaner.learn.train import Log, TrainingPlan, fit
 from cleaner.learn.vectors import choose_texts, fit_to_encoder, read_vectors, write_vectors
-from cleaner.model.artefact import DEFAULT_MODEL, Model, load_model
+from cleaner.model.artefact import DEFAULT_MODEL, WEIGHTS, Model, find_model
 
 _SHOWN_BAD_ROWS = 10
 N_EXAMPLES = 4
@@ -56,7 +56,8 @@ def train_model(
     """
     plan = plan or TrainingPlan()
     data = read_training_data(files, log)
-    word_vectors = read_vectors(vectors) if vectors else load_model(DEFAULT_MODEL).line_model.tables.vectors
+    # The shipped vectors serve a model of other features too, so the shipped model need not be one of this version.
+    word_vectors = read_vectors(vectors or find_model(DEFAULT_MODEL) / WEIGHTS)
     fitted = fit(data.labelled, data.pages, plan, log, word_vectors)
     model_name, version = name_and_version(output, name)
     return write_model(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from cleaner.features.hints import Hints, compile_hints
 from cleaner.features.lines import FeatureTables
 from cleaner.features.meaning import WordVectors
 from cleaner.labels import KEPT, LABELS
-from cleaner.model.line_model import N_INPUTS, GramWeights, Layer, LineModel, Net
+from cleaner.model.line_model import LINE_NAMES, GramWeights, LineModel
+from cleaner.model.nets import Layer, Net
+from cleaner.model.recurrence import Recurrence, RecurrentNet
 from cleaner.types import Lines
 
 FORMAT_VERSION = 1
@@ -183,7 +185,7 @@ def load_model(model: str | Path) -> Model:
     return Model(path, manifest, unpack_weights(read_weights(path, manifest), path))
 
 
-def read_weights(path: Path, manifest: Mapping[str, Any], name: str = WEIGHTS) -> bytes:
+def read_weights(path: Path, manifest: Mapping[str, Any]) -> bytes:
     """The bytes of a model's weights. Raises ModelError where they are not those that the manifest names."""
     return read_hashed(path, manifest, WEIGHTS)
 
@@ -254,8 +256,12 @@ def pack_weights(model: LineModel) -> dict[str, npt.NDArray[Any]]:
         "gram_biases": model.grams.biases,
         "centers": model.centers,
         "factors": model.factors,
-        **pack_nets(model.nets),
+        **_pack_recurrent_nets(model.nets),
     }
+
+
+_LAYER_PARTS = ("weights", "biases", "scales")
+_RECURRENCE_PARTS = tuple(part.name for part in fields(Recurrence))
 
 
 def pack_nets(nets: Sequence[Net]) -> dict[str, npt.NDArray[Any]]:
@@ -263,9 +269,7 @@ def pack_nets(nets: Sequence[Net]) -> dict[str, npt.NDArray[Any]]:
     arrays: dict[str, npt.NDArray[Any]] = {"shape": np.array([len(nets), len(nets[0].layers)], dtype=np.int64)}
     for number, net in enumerate(nets):
         for depth, layer in enumerate(net.layers):
-            arrays[f"net{number}_layer{depth}_weights"] = layer.weights
-            arrays[f"net{number}_layer{depth}_biases"] = layer.biases
-            arrays[f"net{number}_layer{depth}_scales"] = layer.scales
+            arrays |= _pack_layer(f"net{number}_layer{depth}", layer)
     return arrays
 
 
@@ -273,17 +277,49 @@ def unpack_nets(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> tuple[
     """The nets whose arrays are given by name; raises ValueError where they take another number of inputs."""
     n_nets, n_layers = arrays["shape"].tolist()
     nets = tuple(
-        Net(
-            tuple(
-                Layer(*(arrays[f"net{number}_layer{depth}_{part}"] for part in ("weights", "biases", "scales")))
-                for depth in range(n_layers)
-            )
+        Net(tuple(_unpack_layer(arrays, f"net{number}_layer{depth}") for depth in range(n_layers)))
+        for number in range(n_nets)
+    )
+    _check_inputs([net.layers[0] for net in nets], n_inputs)
+    return nets
+
+
+def _pack_recurrent_nets(nets: Sequence[RecurrentNet]) -> dict[str, npt.NDArray[Any]]:
+    arrays: dict[str, npt.NDArray[Any]] = {"shape": np.array([len(nets), len(nets[0].rest)], dtype=np.int64)}
+    for number, net in enumerate(nets):
+        arrays |= _pack_layer(f"net{number}_first", net.first)
+        arrays |= {f"net{number}_recurrence_{part}": getattr(net.recurrence, part) for part in _RECURRENCE_PARTS}
+        for depth, layer in enumerate(net.rest):
+            arrays |= _pack_layer(f"net{number}_rest{depth}", layer)
+    return arrays
+
+
+def _unpack_recurrent_nets(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> tuple[RecurrentNet, ...]:
+    n_nets, n_layers = arrays["shape"].tolist()
+    nets = tuple(
+        RecurrentNet(
+            _unpack_layer(arrays, f"net{number}_first"),
+            Recurrence(*(arrays[f"net{number}_recurrence_{part}"] for part in _RECURRENCE_PARTS)),
+            tuple(_unpack_layer(arrays, f"net{number}_rest{depth}") for depth in range(n_layers)),
         )
         for number in range(n_nets)
     )
-    if any(net.layers[0].weights.shape[0] != n_inputs for net in nets):
-        raise ValueError(f"its nets take {nets[0].layers[0].weights.shape[0]} inputs, not {n_inputs}")
+    _check_inputs([net.first for net in nets], n_inputs)
     return nets
+
+
+def _pack_layer(name: str, layer: Layer) -> dict[str, npt.NDArray[Any]]:
+    return {f"{name}_{part}": getattr(layer, part) for part in _LAYER_PARTS}
+
+
+def _unpack_layer(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> Layer:
+    return Layer(*(arrays[f"{name}_{part}"] for part in _LAYER_PARTS))
+
+
+def _check_inputs(layers: Sequence[Layer], n_inputs: int) -> None:
+    for layer in layers:
+        if layer.weights.shape[0] != n_inputs:
+            raise ValueError(f"its nets take {layer.weights.shape[0]} inputs, not {n_inputs}")
 
 
 def unpack_weights(data: bytes, path: Path) -> LineModel:
@@ -301,7 +337,7 @@ def unpack_weights(data: bytes, path: Path) -> LineModel:
                 GramWeights(arrays["gram_weights"], arrays["gram_scales"], arrays["gram_biases"]),
                 arrays["centers"],
                 arrays["factors"],
-                unpack_nets(arrays, N_INPUTS),
+                _unpack_recurrent_nets(arrays, len(LINE_NAMES)),
             )
     except (ValueError, KeyError, OSError, EOFError) as error:
         raise ModelError(f"{path / WEIGHTS}: not the weights of a cleaner model ({error})") from error

@@ -15,18 +15,8 @@ from cleaner.features.meaning import MEANING_NAMES
 from cleaner.features.ngrams import gram_bag
 from cleaner.features.shape import SHAPE_NAMES, FloatArray
 from cleaner.model.artefact import Model
-from cleaner.model.line_model import (
-    CONTEXT_NAMES,
-    CONTEXT_OFFSETS,
-    LINE_NAMES,
-    N_INPUTS,
-    N_STAGE_ONE,
-    STAGE_ONE_NAMES,
-    LineModel,
-    add_context,
-    exponentials,
-    sum_logits,
-)
+from cleaner.model.line_model import LINE_NAMES, STAGE_ONE_NAMES, LineModel
+from cleaner.model.nets import exponentials
 from cleaner.types import Lines, Reason
 
 FloatRows = npt.NDArray[np.float64]
@@ -57,24 +47,51 @@ def explain_lines(
     (occlusion; Zeiler and Fergus 2014). Pushes do not add up to the score: kinds of evidence work together.
     """
     line_model = model.line_model
-    inputs = add_context(line_model.line_inputs(lines, evidence), lines.page_starts)
-    return explain_inputs(
-        inputs,
-        lambda reduced: exponentials(sum_logits(line_model.nets, reduced)),
-        _groups(line_model, lines),
-        is_dropped,
+    inputs = line_model.line_inputs(lines, evidence)
+    windows = _Windows.around(inputs)
+    reasons = weigh_evidence(
+        windows.inputs, lambda reduced: windows.judge(line_model, reduced), _groups(line_model, lines), is_dropped
     )
+    return reasons, runners_up(exponentials(line_model.logits(inputs, lines.page_starts)))
 
 
-def explain_inputs(
+_NEAR_LINES = 8  # before and after a line, by which its reasons are told: each line is judged once a reason
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """For each line the lines around it as a document of their own, since taking evidence from one must leave the rest.
+
+    inputs: float32, shape (n_lines, n_places * n_in), of the places from _NEAR_LINES before a line to _NEAR_LINES
+    after it. present: bool, shape (n_lines, n_places), which of these are within the document.
+    """
+
+    inputs: FloatArray
+    present: npt.NDArray[np.bool_]
+
+    @classmethod
+    def around(cls, inputs: FloatArray) -> _Windows:
+        offsets = np.arange(-_NEAR_LINES, _NEAR_LINES + 1)
+        places = np.arange(len(inputs))[:, None] + offsets
+        present = (places >= 0) & (places < len(inputs))
+        return cls(inputs[np.clip(places, 0, len(inputs) - 1)].reshape(len(inputs), -1), present)
+
+    def judge(self, model: LineModel, inputs: FloatArray) -> npt.NDArray[np.int64]:
+        """Class weights of each line amid its window."""
+        n_rows = self.present.shape[1]
+        starts = np.concatenate([[0], np.cumsum(self.present.sum(axis=1))])
+        logits = model.logits(inputs.reshape(len(inputs), n_rows, -1)[self.present], starts)
+        return exponentials(logits[starts[:-1] + self.present[:, :_NEAR_LINES].sum(axis=1)])
+
+
+def weigh_evidence(
     inputs: FloatArray,
     judge: Callable[[FloatArray], npt.NDArray[np.int64]],
     groups: Sequence[Group],
     is_dropped: npt.NDArray[np.bool_],
-) -> Explained:
+) -> list[tuple[Reason, ...]]:
     """What taking away each group of inputs changes; see `explain_lines`. judge: inputs to weights of classes."""
-    weights = judge(inputs)
-    odds = _log_odds(weights, is_dropped)
+    odds = _log_odds(judge(inputs), is_dropped)
     pushes = np.stack([odds - _log_odds(judge(_without(inputs, group)), is_dropped) for group in groups], axis=1)
     reasons = []
     for line in range(len(inputs)):
@@ -86,10 +103,14 @@ def explain_inputs(
                 if abs(pushes[line, group]) >= _MIN_PUSH
             )
         )
+    return reasons
+
+
+def runners_up(weights: npt.NDArray[np.int64]) -> list[tuple[int, float]]:
+    """The second most probable class of each line with its probability. weights: of classes, shape (n_lines, 13)."""
     shares = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1)
     second = np.argsort(-shares, axis=1, kind="stable")[:, 1]
-    runners_up = [(int(label), round(float(shares[line, label]), 4)) for line, label in enumerate(second.tolist())]
-    return reasons, runners_up
+    return [(int(label), round(float(shares[line, label]), 4)) for line, label in enumerate(second.tolist())]
 
 
 def _without(inputs: FloatArray, group: Group) -> FloatArray:
@@ -109,14 +130,19 @@ def _groups(model: LineModel, lines: Lines) -> list[Group]:
     dense = dict(zip(DENSE_NAMES, features.dense.T, strict=True))
     words = [_telling_words(model, text) for text in lines.texts]
 
+    width = len(LINE_NAMES)
+
     def columns(names: Sequence[str]) -> list[int]:
-        return [LINE_NAMES.index(name) for name in names]
+        return [_NEAR_LINES * width + LINE_NAMES.index(name) for name in names]
+
+    def neighbours(first: int, last: int) -> list[int]:
+        return list(range((_NEAR_LINES + first) * width, (_NEAR_LINES + last + 1) * width))
 
     def share(name: str, line: int) -> str:
         return f"{100 * float(dense[name][line]):.0f} %"
 
     story = [name for name in STORY_NAMES if name not in _REPEAT_NAMES + _TITLE_NAMES]
-    groups = [
+    return [
         Group(columns(STAGE_ONE_NAMES), lambda line: f"wording: {words[line]}" if words[line] else "wording"),
         Group(columns(SHAPE_NAMES), lambda line: f"form: {_form(lines.texts[line])}"),
         Group(columns(PLACE_NAMES), lambda line: f"place: line {line + 1} of {lines.n_lines}"),
@@ -127,14 +153,11 @@ def _groups(model: LineModel, lines: Lines) -> list[Group]:
         Group(columns(_TITLE_NAMES), lambda line: f"{share('like_title', line)} of its words stand in the title"),
         Group(columns(_REPEAT_NAMES), lambda line: "repeats: " + _repeats(dense, line)),
         Group(columns(["hint"]), lambda _: "your own words"),
+        Group(neighbours(-1, -1), lambda _: "the line before"),
+        Group(neighbours(1, 1), lambda _: "the line after"),
+        Group(neighbours(-_NEAR_LINES, -2), lambda _: "lines further up"),
+        Group(neighbours(2, _NEAR_LINES), lambda _: "lines further down"),
     ]
-    width = len(CONTEXT_NAMES) + 1
-    for number, offset in enumerate(CONTEXT_OFFSETS):
-        start = len(LINE_NAMES) + number * width
-        side = f"{abs(offset)} line{'s' if abs(offset) > 1 else ''} {'before' if offset < 0 else 'after'}"
-        groups.append(Group(list(range(start, start + width)), lambda line, side=side: f"neighbour {side}"))  # type: ignore[misc]
-    groups.append(Group(list(range(N_INPUTS - N_STAGE_ONE, N_INPUTS)), lambda _: "wording of the whole document"))
-    return groups
 
 
 def _form(text: str) -> str:

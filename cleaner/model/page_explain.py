@@ -12,7 +12,8 @@ from cleaner.extract.html import WalkedPage
 from cleaner.features.dom import DOM_NAMES
 from cleaner.features.headline import HEADLINE_NAMES
 from cleaner.features.pages import PageBatch
-from cleaner.model.explain import Explained, Group, explain_inputs
+from cleaner.features.shape import FloatArray
+from cleaner.model.explain import Explained, Group, runners_up, weigh_evidence
 from cleaner.model.page_artefact import PageJudge
 from cleaner.model.page_model import GRAM_NAMES, PAGE_INPUT_NAMES, PATH_NAMES, join_odds
 
@@ -35,9 +36,11 @@ def explain_page(
     """
     model = judge.page_model
     inputs = model.inputs(batch, evidence)
-    return explain_inputs(
-        inputs, lambda reduced: join_odds(*model.logits(reduced)), _groups(batch.walked[0]), is_dropped
-    )
+
+    def weigh(reduced: FloatArray) -> npt.NDArray[np.int64]:
+        return join_odds(*model.logits(reduced))
+
+    return weigh_evidence(inputs, weigh, _groups(batch.walked[0]), is_dropped), runners_up(weigh(inputs))
 
 
 def _groups(page: WalkedPage) -> list[Group]:

@@ -21,16 +21,8 @@ from cleaner.features.ngrams import HASH_BITS, Bag
 from cleaner.features.pages import PageBatch, PageFeatures, page_features
 from cleaner.features.shape import FloatArray
 from cleaner.labels import BODY
-from cleaner.model.line_model import (
-    MAX_STEPS,
-    N_LABELS,
-    STAGE_ONE_NAMES,
-    GramWeights,
-    Net,
-    exponentials,
-    standardise,
-    sum_logits_by_kind,
-)
+from cleaner.model.line_model import STAGE_ONE_NAMES, GramWeights
+from cleaner.model.nets import MAX_STEPS, N_LABELS, Net, exponentials, standardise, sum_logits_by_kind
 
 IntArray = npt.NDArray[np.int64]
 

@@ -13,8 +13,9 @@ from cleaner.errors import ModelError
 from cleaner.features.borders import MIN_REST_CHARS
 from cleaner.features.shape import FloatArray
 from cleaner.labels import BODY
-from cleaner.model.artefact import MANIFEST, Model, decide, read_weights, unpack_nets
-from cleaner.model.line_model import LineModel, Net, exponentials, sum_logits
+from cleaner.model.artefact import MANIFEST, Model, decide, read_hashed, unpack_nets
+from cleaner.model.line_model import LineModel
+from cleaner.model.nets import Net, exponentials, sum_logits
 from cleaner.model.span_model import N_SPAN_INPUTS, find_candidates, piece_inputs
 from cleaner.types import Cut, Judged, Lines
 
@@ -101,7 +102,7 @@ def load_span_model(model: Model) -> SpanModel:
             f"{model.path}: the model was not fitted to cut pieces out of lines (--cut spans). "
             "Fit it with `cleaner train-spans`, or leave --cut spans out."
         )
-    data = read_weights(model.path, manifest, SPAN_WEIGHTS)
+    data = read_hashed(model.path, manifest, SPAN_WEIGHTS)
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             nets = unpack_nets(arrays, N_SPAN_INPUTS)

@@ -16,16 +16,8 @@ from cleaner.features.borders import BORDERS, Piece, find_pieces
 from cleaner.features.chars import encode_lines
 from cleaner.features.ngrams import gram_bag
 from cleaner.features.shape import FloatArray
-from cleaner.model.line_model import (
-    BLOCK_LINES,
-    LINE_NAMES,
-    MAX_STEPS,
-    N_LABELS,
-    STEP,
-    LineModel,
-    add_context,
-    sum_logits,
-)
+from cleaner.model.line_model import BLOCK_LINES, LINE_NAMES, LineModel
+from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP
 from cleaner.types import Lines
 
 # So many lines around are enough to know the story, and keep the work in proportion to the text.
@@ -114,7 +106,7 @@ def _block_inputs(model: LineModel, lines: Lines, pieces: Sequence[PlacedPiece])
         page_starts.append(len(texts))
     split = Lines(texts, np.array(page_starts, dtype=np.int64), [lines.titles[entry.page] for entry in pieces])
     inputs = model.line_inputs(split, None)
-    logits = sum_logits(model.nets, add_context(inputs, split.page_starts)[rows])
+    logits = model.logits(inputs, split.page_starts)[rows]
     judged = np.clip(np.rint(logits * np.float32(_LOGIT_STEPS)), -MAX_STEPS, MAX_STEPS)
     n_pieces = len(pieces)
     form = np.zeros((n_pieces, len(BORDERS) + 1), dtype=np.float32)

@@ -1,0 +1,148 @@
+"""A net that reads the lines of a document in their order, once forwards and once backwards; numpy alone.
+
+Light gated recurrent units (Ravanelli et al., "Light Gated Recurrent Units for Speech Recognition", 2018): the state of
+a unit moves towards a new value as far as its gate is open. Both are straight lines between their bounds, no curves:
+as good as with curves (cross-validation by site) and twice as fast. Whatever is added up is a whole number that
+float32 holds exactly and all else is done value by value, so a line gets the same score to the last bit whatever
+documents stand beside its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from cleaner.features.shape import FloatArray
+from cleaner.model.nets import Layer
+
+# A state between -1 and 1 is counted in so many steps, as far as it enters a sum.
+STATE_STEPS = 511
+# Longer documents are read in pieces, each with some lines before and after to come into its state: the time a step
+# takes is shared by the pieces, and that of a page of a thousand lines would have nobody to share it with.
+PIECE_LINES, WARM_LINES = 192, 32
+
+
+def state_bounds(n_units: int) -> FloatArray:
+    """The least values of gates and new states; the highest is 1 for both. float32, shape (2 * n_units,)."""
+    return np.repeat(np.array([0, -1], dtype=np.float32), n_units)
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """Two rows of gated units, one for each direction; first axis of every array: forwards, backwards.
+
+    inputs: float32 that hold integers, shape (2, n_in, 2 * n_units): weights of a line's activations for the gates,
+    then for the new states. states: likewise, (2, n_units, 2 * n_units), of the states before. input_scales,
+    state_scales, biases: float32, shape (2, 1, 2 * n_units).
+    """
+
+    inputs: FloatArray
+    input_scales: FloatArray
+    states: FloatArray
+    state_scales: FloatArray
+    biases: FloatArray
+
+    @property
+    def n_units(self) -> int:
+        """Units of one direction."""
+        return int(self.states.shape[1])
+
+    def run(self, activations: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
+        """The states at each line: those come from the lines before it, then those come from the lines after it.
+
+        activations: float32 that hold integers in [0, 255], shape (n_lines, n_in). float32 that hold integers within
+        ±STATE_STEPS, shape (n_lines, 2 * n_units).
+        """
+        plan = plan_steps(page_starts)
+        states = np.zeros((len(activations), 2, self.n_units), dtype=np.float32)
+        for direction, (rows, counted) in enumerate(zip(plan.rows, plan.counted, strict=True)):
+            pulls = activations[rows] @ self.inputs[direction]
+            pulls *= self.input_scales[direction]
+            pulls += self.biases[direction]
+            states[rows[counted], direction] = self._run(direction, pulls, plan.sizes)[counted]
+        return states.reshape(len(activations), 2 * self.n_units)
+
+    def _run(self, direction: int, pulls: FloatArray, sizes: list[int]) -> FloatArray:
+        """The states after each step of one direction, in whole steps; shape (n_rows, n_units)."""
+        n_units, bounds = self.n_units, state_bounds(self.n_units)
+        weights, scales = self.states[direction], self.state_scales[direction]
+        steps = np.empty((len(pulls), n_units), dtype=np.float32)
+        state = before = np.zeros((sizes[0] if sizes else 0, n_units), dtype=np.float32)
+        first = 0
+        for size in sizes:
+            both = before[:size] @ weights
+            both *= scales
+            both += pulls[first : first + size]
+            np.clip(both, bounds, 1, out=both)
+            new = both[:, n_units:]
+            state = state[:size] - new
+            state *= both[:, :n_units]
+            state += new
+            before = np.multiply(state, np.float32(STATE_STEPS), out=steps[first : first + size])
+            np.rint(before, out=before)
+            first += size
+        return steps
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """In which order lines are read: at each step the next line of every piece that is not at its end.
+
+    sizes: how many pieces each step reads, falling. rows: for each direction the lines in the order in which they
+    are read, int64. counted: for each direction whether a line is the piece's own, not one to come into its state.
+    """
+
+    sizes: list[int]
+    rows: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+    counted: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+
+
+def plan_steps(page_starts: npt.NDArray[np.int64]) -> StepPlan:
+    """The order in which the lines of pages are read together, longest pieces first."""
+    pieces = np.array(list(_pieces(page_starts)), dtype=np.int64).reshape(-1, 4)
+    starts, ends, own_starts, own_ends = pieces[np.argsort(pieces[:, 0] - pieces[:, 1], kind="stable")].T
+    lengths = ends - starts
+    n_steps = int(lengths[0]) if len(lengths) else 0
+    # Lengths fall, so those longer than a step are the first so many.
+    sizes = np.searchsorted(-lengths, -np.arange(n_steps), side="left")
+    step = np.repeat(np.arange(n_steps), sizes)
+    piece = np.arange(len(step)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rows = (starts[piece] + step, ends[piece] - 1 - step)
+    forwards, backwards = ((row >= own_starts[piece]) & (row < own_ends[piece]) for row in rows)
+    return StepPlan(sizes.tolist(), rows, (forwards, backwards))
+
+
+def _pieces(page_starts: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int, int]]:
+    """First line and end of each piece, and of its own lines among them."""
+    for start, end in pairwise(page_starts.tolist()):
+        if start < end <= start + PIECE_LINES + WARM_LINES:
+            yield start, end, start, end
+            continue
+        for own in range(start, end, PIECE_LINES):
+            own_end = min(own + PIECE_LINES, end)
+            yield max(own - WARM_LINES, start), min(own_end + WARM_LINES, end), own, own_end
+
+
+@dataclass(frozen=True)
+class RecurrentNet:
+    """A layer over the inputs of each line, the recurrence over that, and layers over both."""
+
+    first: Layer
+    recurrence: Recurrence
+    rest: tuple[Layer, ...]
+
+    def logits(self, inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
+        """float32, shape (n_lines, 13). inputs: float32 that hold integers within ±MAX_STEPS, (n_lines, n_in)."""
+        return self.rest[-1].logits(self.last_inputs(inputs, page_starts))
+
+    def last_inputs(self, inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
+        """Activations before the last layer; float32 that hold integers in [0, 255], shape (n_lines, n_last)."""
+        activations = self.first.activations(inputs)
+        values = np.concatenate([activations, self.recurrence.run(activations, page_starts)], axis=1)
+        for layer in self.rest[:-1]:
+            values = layer.activations(values)
+        return values

@@ -1,0 +1,104 @@
+"""The net that reads a document's lines in order: what it may see, that it learns, and that its gradient is right."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from cleaner.learn.recurrent import NetPlan, draw_weights, fit_recurrent, loss_gradients, quantise_recurrent
+from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP
+from cleaner.model.recurrence import PIECE_LINES, WARM_LINES, RecurrentNet, plan_steps
+
+SMALL = NetPlan(n_inner=12, n_units=8, n_last=12, n_epochs=60, rate=5e-3, dropout=0.0, batch_lines=200)
+
+
+def draw_inputs(n_lines: int, n_inputs: int = 6, seed: int = 0) -> np.ndarray:
+    steps = np.random.default_rng(seed).normal(0, STEP, (n_lines, n_inputs))
+    return np.rint(steps).clip(-MAX_STEPS, MAX_STEPS).astype(np.float32)
+
+
+def draw_net(n_inputs: int = 6) -> RecurrentNet:
+    weights = draw_weights(n_inputs, SMALL, np.random.default_rng(4))
+    # Large weights at the states, so that far lines are felt.
+    weights["states0"] *= 3
+    weights["states1"] *= 3
+    return quantise_recurrent(weights, draw_inputs(400), np.array([0, 400]))
+
+
+def starts_of(*sizes: int) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+@pytest.mark.parametrize("sizes", [(3, 0, 5, 1), (PIECE_LINES + WARM_LINES,), (1000, 2, 260), ()])
+def test_every_line_is_read_once_as_its_own_in_each_direction(sizes: tuple[int, ...]) -> None:
+    plan = plan_steps(starts_of(*sizes))
+    for rows, counted in zip(plan.rows, plan.counted, strict=True):
+        assert sorted(rows[counted].tolist()) == list(range(sum(sizes)))
+    assert plan.sizes == sorted(plan.sizes, reverse=True)
+
+
+def test_a_document_scores_the_same_alone_and_beside_others() -> None:
+    net, starts = draw_net(), starts_of(7, 1, 0, 300, 12, 4)
+    inputs = draw_inputs(int(starts[-1]))
+    together = net.logits(inputs, starts)
+    alone = [net.logits(inputs[first:last], np.array([0, last - first])) for first, last in pairwise(starts)]
+    np.testing.assert_array_equal(together, np.concatenate(alone))
+    assert len(np.unique(together.round(3), axis=0)) > 300
+
+
+def test_a_line_feels_lines_before_and_after_it_but_none_of_another_document() -> None:
+    net, starts, inputs = draw_net(), starts_of(6, 6), draw_inputs(12)
+    changed = inputs.copy()
+    changed[3] = -inputs[3]
+    felt = (net.logits(inputs, starts) != net.logits(changed, starts)).any(axis=1)
+    assert felt[:6].all() and not felt[6:].any()
+
+
+def test_a_piece_of_a_long_document_comes_into_the_state_of_the_whole() -> None:
+    net = draw_net()
+    inputs = draw_inputs(PIECE_LINES + WARM_LINES)
+    longer = np.concatenate([inputs, draw_inputs(300, seed=9)])
+    whole = net.logits(inputs, np.array([0, len(inputs)]))
+    cut = net.logits(longer, np.array([0, len(longer)]))
+    # Its first piece ends where the second document goes on; away from that edge both read the same.
+    assert np.abs(whole[: PIECE_LINES - WARM_LINES] - cut[: PIECE_LINES - WARM_LINES]).max() < 0.05
+
+
+def test_gradients_are_those_of_the_loss() -> None:
+    rng = np.random.default_rng(0)
+    net = {name: values.astype(np.float64) for name, values in draw_weights(5, SMALL, rng).items()}
+    starts, inputs = starts_of(4, 7, 1), rng.normal(size=(12, 5))
+    labels, weights = rng.integers(0, N_LABELS, 12), rng.random(12)
+
+    def loss_of(name: str, place: int, change: float) -> float:
+        moved = {key: values.copy() for key, values in net.items()}
+        moved[name].reshape(-1)[place] += change
+        # The gradient at the last biases is the mean error, whose own class tells the loss: exp(-loss) = share.
+        total = 0.0
+        for line in range(12):
+            one = np.zeros(12)
+            one[line] = 1.0
+            errors = loss_gradients(moved, inputs, labels, one, starts, 0.0, rng)["last_biases"]
+            total -= weights[line] * np.log(errors[labels[line]] + 1)
+        return total / weights.sum()
+
+    gradients = loss_gradients(net, inputs, labels, weights, starts, 0.0, rng)
+    for name, gradient in gradients.items():
+        place = int(np.abs(gradient).argmax())
+        slope = (loss_of(name, place, 1e-3) - loss_of(name, place, -1e-3)) / 2e-3
+        assert gradient.reshape(-1)[place] == pytest.approx(slope, rel=2e-2, abs=1e-5), name
+
+
+def test_what_stood_far_up_the_document_is_learnt_and_survives_the_way_into_whole_numbers() -> None:
+    rng = np.random.default_rng(1)
+    starts = starts_of(*[4] * 200)
+    inputs = draw_inputs(800, 3)
+    # The first line of a document tells the class of all its lines.
+    labels = np.repeat((inputs[starts[:-1], 0] > 0).astype(np.int64), 4)
+    net = fit_recurrent(inputs, labels, np.ones(800, np.float32), starts, SMALL, 0)
+    logits = quantise_recurrent(net, inputs, starts).logits(inputs, starts)
+    assert (logits.argmax(axis=1) == labels).mean() > 0.95
+    shuffled = inputs[rng.permutation(800)]
+    assert (quantise_recurrent(net, inputs, starts).logits(shuffled, starts).argmax(axis=1) == labels).mean() < 0.7
