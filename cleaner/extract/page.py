@@ -84,6 +84,5 @@ def page_metadata(document: Document, html: str, url: object, texts: Sequence[st
 
 def page_lines(texts: Sequence[str]) -> PageLines:
     """Lines as if they stood in one text with blank rows between them."""
-    starts = [0, *accumulate(len(text) + 2 for text in texts[:-1])] if texts else []
-    ends = [start + len(text) for start, text in zip(starts, texts, strict=True)]
-    return PageLines(texts, starts, ends, [True] * len(texts))
+    following = list(accumulate([len(text) + 2 for text in texts]))
+    return PageLines(texts, [0, *following][: len(texts)], [start - 2 for start in following], [True] * len(texts))
