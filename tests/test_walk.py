@@ -141,9 +141,7 @@ def test_a_container_is_known_by_class_id_and_what_else_tells_its_use() -> None:
         "<div class='story main' id=s1><p id=p1 style='x'>a</p><p class=c itemprop=articleBody data-testid=t>b</p>"
         "<p role=note>c</p><p class=''>d</p></div>"
     )
-    assert [names.split() for names in walked.attributes[3:]] == [
-        ["story", "main", "s1"], ["p1"], ["c", "articleBody", "t"], ["note"], [],
-    ]  # fmt: skip
+    assert walked.looks[3:] == ["div story main s1", "p p1", "p c articleBody t", "p  note", "p"]
 
 
 # --- containers -----------------------------------------------------------------------------------------------------
@@ -216,7 +214,7 @@ def test_any_page_has_the_lines_and_paths_that_a_plain_walk_finds(html: str) -> 
 def test_columns_of_any_page_fit_its_lines_and_containers(html: str) -> None:
     walked = walk(html)
     by_line = (walked.containers, walked.link_chars, walked.strong_chars, walked.inline, walked.after_break)
-    by_container = (walked.parents, walked.depths, walked.first_lines, walked.tags, walked.attributes)
+    by_container = (walked.parents, walked.depths, walked.first_lines, walked.tags, walked.looks)
     assert {len(column) for column in by_line} == {len(walked.texts)}
     assert {len(column) for column in by_container} == {len(walked.tags)}
 

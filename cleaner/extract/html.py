@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -64,9 +65,9 @@ class WalkedPage:
     link_chars, strong_chars: how many characters of each line (white space included) stand in links, in bold type.
     inline: for each line the classes of inline elements in it, "" for most.
     after_break: whether <br> (or a row of <pre>) and no block border stands before the line.
-    parents, depths, first_lines, tags, attributes: for each container the number of its parent (always smaller; 0 for
-    the first, the document), how deep it stands, the first of its lines, its tag, and its telling attributes joined by
-    blanks. Only containers that hold lines are there, in the order in which they begin.
+    parents, depths, first_lines, tags, looks: for each container the number of its parent (always smaller; 0 for the
+    first, the document), how deep it stands, the first of its lines, its tag, and its tag and telling attributes joined
+    by blanks. Only containers that hold lines are there, in the order in which they begin.
     nodes: for each line its text nodes, where asked for.
     """
 
@@ -80,7 +81,7 @@ class WalkedPage:
     depths: list[int]
     first_lines: list[int]
     tags: list[str]
-    attributes: list[str]
+    looks: list[str]
     nodes: list[list[Node]]
 
 
@@ -122,7 +123,7 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
     row_blocks: list[int] = []
     link_chars: list[int] = []
     strong_chars: list[int] = []
-    named: list[tuple[int, str]] = []  # classes of inline elements, and <time>, with their rows
+    names: defaultdict[int, list[str]] = defaultdict(list)  # by row, the classes of inline elements, and <time>
     breaks: set[int] = set()  # rows that <br> begins
     elements: list[Node] = [document]  # blocks, with their parents and tags
     parents: list[int] = [0]
@@ -202,13 +203,13 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
                 else:
                     name = node.attr("class")  # type: ignore[attr-defined]
                     if name:
-                        named.append((row, name))
+                        names[row].append(name)
                     if kind == _LINK:
                         link_depth += 1
                     elif kind == _STRONG:
                         strong_depth += 1
                     elif tag == "time":
-                        named.append((row, tag))
+                        names[row].append(tag)
                     waiting.append((nodes, kind))
                 nodes = iter(node)
                 break
@@ -227,18 +228,19 @@ def walk_page(document: Document, keep_nodes: bool = False) -> WalkedPage:
                 strong_depth -= 1
     containers, used, depths, first_lines = _find_containers(row_blocks, parents)
     numbers = dict(zip(used, range(len(used)), strict=True))
+    used_tags = [tags[block] for block in used]
     return WalkedPage(
         [" ".join((line[0] if len(line) == 1 else "".join(line)).split()) for line in lines],
         containers,
         link_chars,
         strong_chars,
-        _names_by_row(named, rows),
+        [" ".join(names[row][:_MAX_INLINE]) if row in names else "" for row in rows],
         list(map(breaks.__contains__, rows)),
         [numbers[parents[block]] for block in used],
         depths,
         first_lines,
-        [tags[block] for block in used],
-        ["", *_read_attributes([elements[block] for block in used[1:]])],
+        used_tags,
+        ["", *_read_looks([elements[block] for block in used[1:]], used_tags[1:])],
         line_nodes,
     )
 
@@ -270,41 +272,23 @@ def _find_containers(row_blocks: list[int], parents: list[int]) -> tuple[list[in
     return containers, used, depths, first_lines
 
 
-def _names_by_row(named: list[tuple[int, str]], rows: list[int]) -> list[str]:
-    """The names that stand in each row, joined by blanks, a bounded number of them."""
-    names = [""] * len(rows)
-    if not named:
-        return names
-    lines = dict(zip(rows, range(len(rows)), strict=True))
-    counts: dict[int, int] = {}
-    for row, name in named:
-        line = lines.get(row)
-        if line is not None:
-            count = counts[line] = counts.get(line, 0) + 1
-            if count == 1:
-                names[line] = name
-            elif count <= _MAX_INLINE:
-                names[line] += " " + name
-    return names
-
-
-def _read_attributes(elements: list[Node]) -> list[str]:
-    """The telling attributes of each container, joined by blanks."""
-    found = []
-    for element in elements:
+def _read_looks(elements: list[Node], tags: list[str]) -> list[str]:
+    """The tag and the telling attributes of each container, joined by blanks."""
+    looks = []
+    for element, tag in zip(elements, tags, strict=True):
+        look = tag
         # A third of them have none, half of them one. To ask for one takes 100 ns, twice as long as for their number.
         n_attributes = len(element.attrs)  # type: ignore[attr-defined]
-        value = ""
         if n_attributes:
             read = element.attr  # type: ignore[attr-defined]
-            value = read("class") or ""
-            n_attributes -= bool(value)
-            if n_attributes and (mark := read("id")):
-                value = f"{value} {mark}" if value else mark
+            if value := read("class"):
+                look = f"{tag} {value}"
                 n_attributes -= 1
-            if n_attributes and element.matches(_ANY_RARE):
-                for attribute in _RARE:
-                    if more := read(attribute):
-                        value = f"{value} {more}"
-        found.append(value)
-    return found
+            if n_attributes and (value := read("id")):
+                look = f"{look} {value}"
+                n_attributes -= 1
+            if n_attributes and element.matches(_ANY_RARE) and (value := " ".join(filter(None, map(read, _RARE)))):
+                # Two blanks where it has nothing else: an element of that role is not one of that class.
+                look = f"{look} {value}" if look is not tag else f"{tag}  {value}"
+        looks.append(look)
+    return looks

@@ -6,10 +6,11 @@ last bit whatever pages stand beside its own.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, pairwise, repeat
+from itertools import chain, count, pairwise, repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -137,13 +138,7 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
         values = np.fromiter(chain.from_iterable(columns), dtype=np.int64, count=int(sizes.sum()))
         return values if shifts is None else values + np.repeat(shifts[:-1], sizes)
 
-    looks, look_names = _number_names(
-        [
-            f"{tag} {attributes}" if attributes else tag
-            for page in pages
-            for tag, attributes in zip(page.tags, page.attributes, strict=True)
-        ]
-    )
+    looks, look_names = _number_names([page.looks for page in pages], n_containers)
     depths = join([page.depths for page in pages], n_containers)
     parents = join([page.parents for page in pages], n_containers, container_starts)
     containers = join([page.containers for page in pages], n_lines, container_starts)
@@ -175,15 +170,15 @@ def join_trees(pages: Sequence[WalkedPage]) -> Trees:
         join([page.link_chars for page in pages], n_lines),
         join([page.strong_chars for page in pages], n_lines),
         join([page.after_break for page in pages], n_lines) > 0,
-        *_number_names(list(chain.from_iterable(page.inline for page in pages))),
+        *_number_names([page.inline for page in pages], n_lines),
     )
 
 
-def _number_names(names: Sequence[str]) -> tuple[IntArray, list[str]]:
+def _number_names(columns: Sequence[Sequence[str]], sizes: IntArray) -> tuple[IntArray, list[str]]:
     """For each name its place among the distinct ones, and those."""
-    distinct = list(dict.fromkeys(names))
-    places = dict(zip(distinct, range(len(distinct)), strict=True))
-    return np.fromiter(map(places.__getitem__, names), dtype=np.int64, count=len(names)), distinct
+    places: defaultdict[str, int] = defaultdict(count().__next__)
+    numbers = map(places.__getitem__, chain.from_iterable(columns))
+    return np.fromiter(numbers, dtype=np.int64, count=int(sizes.sum())), list(places)
 
 
 @dataclass(frozen=True)

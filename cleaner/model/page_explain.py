@@ -85,7 +85,6 @@ def _path(page: WalkedPage, line: int) -> str:
     container = page.containers[line]
     shown: list[str] = []
     while container and len(shown) < _SHOWN_CONTAINERS:
-        names = page.attributes[container].split()
-        shown.append(f"{page.tags[container]}.{names[0]}" if names else page.tags[container])
+        shown.append(".".join(page.looks[container].split()[:2]))
         container = page.parents[container]
     return " < ".join(shown) or "the page itself"
