@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import accumulate
 
 import numpy as np
@@ -12,6 +13,7 @@ from made_pages import assert_same_bits, links, paragraphs, random_html, random_
 
 from cleaner.features.chars import build_char_tables
 from cleaner.features.dom import DOM_NAMES, TAGS
+from cleaner.features.headline import _fold_words
 from cleaner.features.ngrams import Bag
 from cleaner.features.pages import PageBatch, PageFeatures, page_features
 from cleaner.features.paths import path_bag
@@ -195,6 +197,11 @@ def test_the_line_that_says_a_declared_title_is_known_whatever_its_case_and_mark
 
 def test_a_line_that_opens_or_ends_the_title_in_the_head_is_told_where_no_other_is_declared() -> None:
     assert feature("in_head_title", HEADED, metadata=Metadata(head_title=DECLARED.head_title)) == [1, 0, 1, 0, 0]
+
+
+@given(st.text(st.characters(max_codepoint=0x17F)) | st.text(st.characters(max_codepoint=0x7F)))
+def test_a_line_has_the_same_words_whether_or_not_its_letters_are_ascii(text: str) -> None:
+    assert _fold_words(text) == re.findall(r"\w+", text.casefold())
 
 
 def test_the_standfirst_is_like_the_declared_description() -> None:

@@ -263,13 +263,18 @@ def test_on_a_page_with_a_page_around_its_article_the_page_model_alone_decides(b
 
 def test_pages_and_texts_of_one_batch_are_judged_by_their_own_models_in_order(both_marked: MakeCleaner) -> None:
     page = f"{MENU}<p>ad|Buy<p>The vote."
-    documents: list[Any] = [{"html": page}, {"text": "ad|Buy\n\nRain."}, {"html": "Sun."}, None, {"html": page}]
+    cut = "<p>The vote.<p>ad|Buy<p>She will sign."
+    documents: list[Any] = [
+        {"html": page}, {"html": cut}, {"text": "ad|Buy\n\nRain."}, {"html": "Sun."}, None, {"html": page},
+    ]  # fmt: skip
     outcomes = list(both_marked().clean_many(documents))
     assert [outcome.model if outcome.ok else None for outcome in outcomes] == [
-        "pages-marked", "marked-1", "marked-1", None, "pages-marked",
+        "pages-marked", "pages-marked+marked-1", "marked-1", "marked-1", None, "pages-marked",
     ]  # fmt: skip
     story = "ad|Buy\n\nThe vote."
-    assert [outcome.text for outcome in outcomes if outcome.ok] == [story, "Rain.", "Sun.", story]
+    assert [outcome.text for outcome in outcomes if outcome.ok] == [
+        story, "The vote.\n\nShe will sign.", "Rain.", "Sun.", story,
+    ]  # fmt: skip
 
 
 def test_a_page_that_breaks_the_page_model_is_rejected_alone(both_marked: MakeCleaner) -> None:

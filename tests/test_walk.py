@@ -144,6 +144,11 @@ def test_a_container_is_known_by_class_id_and_what_else_tells_its_use() -> None:
     assert walked.looks[3:] == ["div story main s1", "p p1", "p c articleBody t", "p  note", "p"]
 
 
+def test_an_element_of_a_role_looks_other_than_one_of_that_class() -> None:
+    by_role, by_class = walk("<p role=note>a</p><p class=note>b</p>").looks[3:]
+    assert by_role.split() == by_class.split() and by_role != by_class
+
+
 # --- containers -----------------------------------------------------------------------------------------------------
 
 
