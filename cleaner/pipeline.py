@@ -355,17 +355,17 @@ class Cleaner:
         # Texts and cuttings in one call, which takes 1.5 ms however few lines there are.
         as_texts = self._judge_some(extracted, [n for n in numbers if _is_text(as_pages.get(n))], False)
         for number in numbers:
-            as_page, as_text = as_pages.get(number), as_texts.get(number)
+            as_page = as_pages.get(number)
             if as_page is None:
-                assert as_text is not None
-                yield self.model_name, as_text
+                yield self.model_name, as_texts[number]
                 continue
             name = self._page_judge.full_name
-            both = as_page if as_text is None else _join_judged(as_page, as_text)
-            if both is as_page or _kept_chars(both) < CREDIBLE_SHARE * _kept_chars(as_page):
-                yield name, as_page
-            else:
-                yield f"{name}+{self.model_name}", both
+            if number in as_texts:
+                both = _join_judged(as_page, as_texts[number])
+                if _kept_chars(both) >= CREDIBLE_SHARE * _kept_chars(as_page):
+                    yield f"{name}+{self.model_name}", both
+                    continue
+            yield name, as_page
 
     def _judge_some(self, extracted: Sequence[_Extracted], numbers: list[int], as_pages: bool) -> dict[int, Judged]:
         """The verdicts on some of the documents, by their number."""
