@@ -89,6 +89,7 @@ def headline_features(
     features = np.zeros((len(HEADLINE_NAMES), n_lines), dtype=np.float32).T
     borders = trees.page_starts.tolist()
     first_headings = _first_in_pages(trees.in_h1, trees.page_starts)
+    prose = np.where(is_prose, mass, 0)
     compared: list[int] = []
     likenesses: list[Likeness] = []
     firsts: list[int] = []
@@ -100,7 +101,7 @@ def headline_features(
         equal = [start + line for line, (is_title, *_) in found.items() if is_title]
         first = equal[0] if equal else heading
         firsts.append(first)
-        lasts.append(first if len(equal) < 2 else _last_above(equal, np.where(is_prose, mass, 0)[start:end], start))
+        lasts.append(first if len(equal) < 2 else _last_above(equal, prose[start:end], start))
     if compared:
         features[compared, :_N_LIKENESSES] = likenesses
     rows = np.arange(n_lines)
