@@ -214,7 +214,7 @@ def _read_rows(path: Path) -> dict[str, Row]:
 
 
 def _hash_code(cleaner: Cleaner, key: str) -> str:
-    digest = sha256(f"{cleaner.model_name} {cleaner._page_judge.full_name} {key}".encode())
+    digest = sha256(f"{cleaner.model_name} {cleaner._judges.page_judge.full_name} {key}".encode())
     for path in sorted((ROOT / "cleaner").rglob("*.py")):
         if path.parent.name not in ("cli", "web", "batch", "readers", "writers"):
             digest.update(path.read_bytes())
@@ -347,7 +347,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cleaner = Cleaner(page_model=chosen.model)
     if not chosen.fit:
         rows = measure_all(choice, cleaner, "")
-        print(f"## Verdicts\n\nModel {cleaner._page_judge.full_name}, {choice.split} split.\n")
+        print(f"## Verdicts\n\nModel {cleaner._judges.page_judge.full_name}, {choice.split} split.\n")
         print(verdict_table(rows))
         print(f"\n### Second opinions\n\n{opinions_table(rows)}\n\n{bounds_table(rows)}")
         return
@@ -362,13 +362,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measure_all_out_of_fold(choice: Choice, cleaner: Cleaner) -> list[Row]:
     """Rows as `measure_all` gives them, by page models that saw no page of the same site."""
     model: OutOfFold | None = None
-    judge = cleaner._page_judge
+    judge = cleaner._judges.page_judge
 
     def prepare(page_id: str) -> None:
         nonlocal model
         if model is None:  # only where a page is not in the cache
             model = fit_out_of_fold(choice)
-            cleaner.__dict__["_page_judge"] = replace(judge, page_model=model)  # type: ignore[arg-type]
+            cleaner._judges.__dict__["page_judge"] = replace(judge, page_model=model)  # type: ignore[arg-type]
         model.name_page(page_id)
 
     return measure_all(choice, cleaner, f"out of fold, {_PLAN}, {choice.limit}", prepare)

@@ -162,7 +162,7 @@ def _find_repeats(headline: int | None, kept: Sequence[int], judged: Judged) -> 
     if headline is None:
         return set()
     texts, labels = judged.page_lines.texts, judged.labels
-    if judged.page_lines.walked is not None:
+    if judged.stands_in_page:
         # To the page model a standfirst is body; what it calls title is the headline or says the same in other words.
         repeats = {number for number in kept if labels[number] == TITLE and number != headline}
     else:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import accumulate, chain
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from cleaner.assemble import assemble
 from cleaner.errors import DocumentError, ModelError, UsageError
 from cleaner.extract.decode import decode, repair_surrogates, replace_surrogates
 from cleaner.extract.text import split_text
-from cleaner.features.hints import Hints
+from cleaner.judging import Judges, Unjudged
 from cleaner.labels import LABELS
-from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, Verdicts, load_model
+from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, load_model
 from cleaner.options import CleanOptions
 from cleaner.record import page_from_record as page_from_record
 from cleaner.types import (
@@ -25,7 +23,6 @@ from cleaner.types import (
     ExplainedLine,
     Explanation,
     Judged,
-    Lines,
     Outcome,
     Page,
     PageLines,
@@ -37,9 +34,6 @@ from cleaner.verdict import tell_verdict, text_mass
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cleaner.features.pages import PageBatch
-    from cleaner.model.page_artefact import PageJudge
-    from cleaner.model.span_artefact import SpanModel
 
 # Scoring has a fixed cost a call that 500 to 4,000 lines share out; larger arrays leave the processor's cache.
 BATCH_LINES = 4096
@@ -52,11 +46,6 @@ ASK_AGAIN_BELOW = 100
 MIN_ARTICLE_MASS = 200
 # In less text there is no page around an article, and the page model would see nothing it knows.
 MIN_PAGE_CHARS = 400
-# A page of which more is kept is no page but a piece that somebody cut out of one; of real pages a quarter is.
-CUTTING_SHARE = 0.6
-# Where the model of texts would take more than this leaves, it does not know the kind of text (verse, tables of dates).
-CREDIBLE_SHARE = 0.6
-
 Document = str | bytes | Page | Mapping[str, Any]
 
 
@@ -94,37 +83,19 @@ class Cleaner:
             self.options = replace(options or CleanOptions(), **single_options)
         except TypeError as error:
             raise UsageError(str(error)) from None
-        self._model = load_model(model)
         self._page_model = page_model
+        self._judges = Judges(load_model(model), page_model, self.options)
         if str(page_model) != DEFAULT_PAGE_MODEL:
-            _ = self._page_judge  # one that is missing or altered is told of now
-        self._spans = self._load_spans()
-        self._hints = self._model.compile_hints(self.options.drop_like, self.options.keep_like)
+            _ = self._judges.page_judge  # one that is missing or altered is told of now
         self._options_hash = self.options.hash()
-        self._is_dropped = np.array([label not in self.options.keep for label in LABELS])
 
     def __reduce__(self) -> tuple[Any, tuple[type[Cleaner], str, CleanOptions, str]]:
-        return _unpickle, (type(self), str(self._model.path), self.options, str(self._page_model))
-
-    def _load_spans(self) -> SpanModel | None:
-        # With nothing removed there is nothing to cut.
-        if self.options.cut != "spans" or self.options.annotate:
-            return None
-        from cleaner.model.span_artefact import load_span_model
-
-        return load_span_model(self._model)
-
-    @cached_property
-    def _page_judge(self) -> PageJudge:
-        # A run over texts never needs it, and it takes as long to load as the model of texts.
-        from cleaner.model.page_artefact import load_page_model
-
-        return load_page_model(self._page_model)
+        return _unpickle, (type(self), str(self._judges.model.path), self.options, str(self._page_model))
 
     @property
     def model_name(self) -> str:
         """Name of the model and the first digits of its weights' hash, as in the record out."""
-        return self._model.full_name
+        return self._judges.model.full_name
 
     def clean(
         self,
@@ -227,41 +198,27 @@ class Cleaner:
         """One document with every line explained; takes and raises what `clean` does."""
         article = self.clean(text, html=html, url=url, title=title)
         assert article.judged is not None
-        entry = _Extracted(Page("", url=url, title=title), article.judged.page_lines, None, 0, None)
-        judged_as_page = article.judged.page_lines.walked is not None
-        evidence = self._hints.evidence(entry.lines.texts) if self._hints else None
-        if judged_as_page:
-            from cleaner.model.page_explain import explain_page
-
-            reasons, runners_up = explain_page(self._page_judge, _as_batch([entry]), self._is_dropped, evidence)
-        else:
-            from cleaner.model.explain import explain_lines
-
-            reasons, runners_up = explain_lines(self._model, _as_lines([entry]), self._is_dropped, evidence)
-        verdicts = self._judge([entry], judged_as_page, self._hints)
-        unhinted = (self._judge([entry], judged_as_page, Hints()) if self._hints else verdicts).kept.tolist()
         cuts: dict[int, list[Removed]] = {}
         for removed in article.removed:
             if removed.start is not None:
                 cuts.setdefault(removed.line, []).append(removed)
-        mode = self.options.mode
-        default = self._page_judge.threshold(mode) if judged_as_page else self._model.thresholds(mode)[0]
-        return Explanation(
-            article,
-            tuple(
-                ExplainedLine(
-                    line,
-                    line_reasons,
-                    (LABELS[runner_up], probability),
-                    self._hints.phrase_for(line.text) if self._hints and line.kept != was_kept else None,
-                    tuple(cuts.get(line.line, ())),
-                )
-                for line, line_reasons, (runner_up, probability), was_kept in zip(
-                    article.lines, reasons, runners_up, unhinted, strict=True
-                )
-            ),
-            float(verdicts.thresholds[0]) if len(verdicts.thresholds) else default,
+        rows = tuple(
+            ExplainedLine(
+                line,
+                why.reasons,
+                why.threshold,
+                (LABELS[why.runner_up[0]], why.runner_up[1]),
+                self._judges.phrase_for(line.text) if line.kept != why.kept_without_hints else None,
+                tuple(cuts.get(line.line, ())),
+            )
+            for line, why in zip(
+                article.lines, self._judges.explain(Unjudged(article.judged.page_lines, title)), strict=True
+            )
         )
+        thresholds = Counter(row.threshold for row in rows) or Counter(
+            self._judges.model.thresholds(self.options.mode)[:1]
+        )
+        return Explanation(article, rows, thresholds.most_common(1)[0][0])
 
     def _extract(self, page: Page) -> _Extracted | Rejected:
         try:
@@ -314,77 +271,19 @@ class Cleaner:
             return replace(lines, extractor="both", witnesses=find_witnesses(html, lines, page.url))
         return lines
 
-    def _judge(self, entries: Sequence[_Extracted], as_pages: bool, hints: Hints) -> Verdicts:
-        """Verdicts on the lines of documents that are all pages with a tree, or all without one."""
-        if not as_pages:
-            return self._model.judge(_as_lines(entries), self._is_dropped, self.options.mode, hints)
-        witness = None
-        if self.options.extractor == "both":
-            sizes = [len(entry.lines.texts) for entry in entries]
-            witness = (
-                np.array(
-                    ["".join(text.split()) in entry.lines.witnesses for entry in entries for text in entry.lines.texts],
-                    dtype=np.bool_,
-                ),
-                np.repeat(np.array([bool(entry.lines.witnesses) for entry in entries], dtype=np.bool_), sizes),
-            )
-        return self._page_judge.judge(_as_batch(entries), self._is_dropped, self.options.mode, hints, witness)
-
     def _judge_and_assemble(self, extracted: Sequence[_Extracted]) -> Iterator[Article]:
-        for entry, (name, judged) in zip(extracted, self._judge_all(extracted), strict=True):
+        decisions = self._judges.judge([Unjudged(entry.lines, entry.page.title) for entry in extracted])
+        for entry, decision in zip(extracted, decisions, strict=True):
             article = assemble(
                 entry.page,
-                judged,
+                decision.judged,
                 annotated=entry.text,
-                model=name,
+                model=decision.model,
                 options_hash=self._options_hash,
                 encoding=entry.encoding,
                 n_replaced=entry.n_replaced,
             )
             yield self._ask_again(entry, article) if entry.lines.walked is not None else article
-
-    def _judge_all(self, extracted: Sequence[_Extracted]) -> Iterator[tuple[str, Judged]]:
-        """For each document what was decided about its lines, and the name of the model that did.
-
-        The model of plain text also speaks on pages of which the page model keeps nearly all. There is no page around
-        such an article: a feed or another extractor cut it out, and debris stands in the same tags as the story. On 132
-        of 2,810 real pages it changes nothing (F1 .967 and .966).
-        """
-        numbers = range(len(extracted))
-        as_pages = self._judge_some(extracted, [n for n in numbers if extracted[n].lines.walked is not None], True)
-        # Texts and cuttings in one call, which takes 1.5 ms however few lines there are.
-        as_texts = self._judge_some(extracted, [n for n in numbers if _is_text(as_pages.get(n))], False)
-        for number in numbers:
-            as_page = as_pages.get(number)
-            if as_page is None:
-                yield self.model_name, as_texts[number]
-                continue
-            name = self._page_judge.full_name
-            if number in as_texts:
-                both = _join_judged(as_page, as_texts[number])
-                if _kept_chars(both) >= CREDIBLE_SHARE * _kept_chars(as_page):
-                    yield f"{name}+{self.model_name}", both
-                    continue
-            yield name, as_page
-
-    def _judge_some(self, extracted: Sequence[_Extracted], numbers: list[int], as_pages: bool) -> dict[int, Judged]:
-        """The verdicts on some of the documents, by their number."""
-        if not numbers:
-            return {}
-        entries = [extracted[number] for number in numbers]
-        return dict(zip(numbers, _split(self._judge(entries, as_pages, self._hints), entries), strict=True))
-
-    def _cut_spans(
-        self, spans: SpanModel, extracted: Sequence[_Extracted], judged: dict[int, tuple[str, Judged]]
-    ) -> None:
-        """Cut what is glued to kept lines of documents that were judged as text; in a page debris has its own tag."""
-        texts = [number for number, (_, of_page) in judged.items() if of_page.page_lines.walked is None]
-        lines = _as_lines([extracted[number] for number in texts])
-        verdicts = [judged[number][1] for number in texts]
-        for number, of_page in zip(
-            texts, spans.cut(self._model.line_model, lines, verdicts, self._is_dropped), strict=True
-        ):
-            judged[number] = f"{judged[number][0]}+spans@{spans.name}", of_page
 
     def _ask_again(self, entry: _Extracted, article: Article) -> Article:
         """The article by trafilatura's choice of lines where the page model found next to none on a page with text."""
@@ -419,30 +318,6 @@ def _is_left_empty(lines: PageLines, article: Article) -> bool:
     )
 
 
-def _split(verdicts: Verdicts, entries: Sequence[_Extracted]) -> Iterator[Judged]:
-    """The verdicts on the lines of each document."""
-    labels, scores, kept = verdicts.labels.tolist(), verdicts.scores.tolist(), verdicts.kept.tolist()
-    borders = [0, *accumulate(len(entry.lines.texts) for entry in entries)]
-    for entry, start, end in zip(entries, borders[:-1], borders[1:], strict=True):
-        yield Judged(entry.lines, labels[start:end], scores[start:end], kept[start:end])
-
-
-def _is_text(as_page: Judged | None) -> bool:
-    """Whether the model of plain text is to judge a document, given what the page model says of it if it is a page."""
-    return as_page is None or sum(as_page.kept) >= max(CUTTING_SHARE * len(as_page.kept), 1)
-
-
-def _join_judged(as_page: Judged, as_text: Judged) -> Judged:
-    """What the page model drops stays dropped, all else is as judged as text."""
-    stays = as_page.kept
-    return Judged(
-        replace(as_page.page_lines, walked=None),
-        [text if stay else page for stay, text, page in zip(stays, as_text.labels, as_page.labels, strict=True)],
-        [text if stay else page for stay, text, page in zip(stays, as_text.scores, as_page.scores, strict=True)],
-        [text and stay for stay, text in zip(stays, as_text.kept, strict=True)],
-    )
-
-
 def _lay_on_page(other: Judged, first: Judged, lines: PageLines) -> Judged:
     """The lines of a page with another reader's word on those that it keeps; all else is debris for certain."""
     found = {
@@ -453,10 +328,6 @@ def _lay_on_page(other: Judged, first: Judged, lines: PageLines) -> Judged:
     words = [found.get(text, (label, 1.0)) for text, label in zip(lines.texts, first.labels, strict=True)]
     kept = [text in found for text in lines.texts]
     return Judged(lines, [label for label, _ in words], [score for _, score in words], kept)
-
-
-def _kept_chars(judged: Judged) -> int:
-    return sum(len(text) for text, kept in zip(judged.page_lines.texts, judged.kept, strict=True) if kept)
 
 
 def _unpickle(kind: type[Cleaner], model: str, options: CleanOptions, page_model: str) -> Cleaner:
@@ -475,35 +346,6 @@ def as_page(document: object) -> Page | Rejected:
     if isinstance(document, Mapping):
         return page_from_record(document)
     return Rejected(None, "bad_type", f"a document is str, bytes, Page or a mapping, not {type(document).__name__}")
-
-
-def _as_lines(extracted: Sequence[_Extracted]) -> Lines:
-    return Lines(
-        texts=list(chain.from_iterable(entry.lines.texts for entry in extracted)),
-        page_starts=np.array([0, *accumulate(len(entry.lines.texts) for entry in extracted)], dtype=np.int64),
-        titles=[_context_title(entry) for entry in extracted],
-    )
-
-
-def _as_batch(extracted: Sequence[_Extracted]) -> PageBatch:
-    """The pages for the page model; the title that the input gave counts as one that the page declares."""
-    from cleaner.features.pages import PageBatch
-
-    return PageBatch(
-        [entry.lines.walked for entry in extracted if entry.lines.walked is not None],
-        [
-            replace(entry.lines.metadata, titles=(*entry.lines.metadata.titles, entry.page.title))
-            if entry.page.title and entry.page.title not in entry.lines.metadata.titles
-            else entry.lines.metadata
-            for entry in extracted
-        ],
-    )
-
-
-def _context_title(entry: _Extracted) -> str:
-    """The title that the model sees: the input's, else the page's own best."""
-    metadata = entry.lines.metadata
-    return entry.page.title or next(iter(metadata.titles), None) or metadata.head_title or ""
 
 
 def _guess_lines(page: Page | Rejected) -> int:

@@ -254,7 +254,8 @@ class Cut(NamedTuple):
 class Judged:
     """The lines of one page beside what was decided about each; lists of n lines.
 
-    cuts: of kept lines by their number, the pieces that go, in order.
+    cuts: of kept lines by their number, the pieces that go, in order. is_cutting: of a page, whether it is a piece that
+    somebody cut out of one, with nothing around the article.
     """
 
     page_lines: PageLines
@@ -262,6 +263,12 @@ class Judged:
     scores: list[float]
     kept: list[bool]
     cuts: Mapping[int, tuple[Cut, ...]] = field(default_factory=dict)
+    is_cutting: bool = False
+
+    @property
+    def stands_in_page(self) -> bool:
+        """Whether the lines stand in the tree of a page that has more than its article."""
+        return self.page_lines.walked is not None and not self.is_cutting
 
     def kept_text(self, number: int) -> str:
         """What stays of a line of which pieces were cut off."""
@@ -364,11 +371,13 @@ class ExplainedLine:
     """A judged line with the causes that weighed most, heaviest first.
 
     hint: the user's phrase (``--drop-like``, ``--keep-like``) that tipped the decision, where one did.
-    runner_up: the second most probable class and its probability. cuts: what was cut off the line, in order.
+    threshold: the score from which it goes. runner_up: the second most probable class and its probability. cuts: what
+    was cut off the line, in order.
     """
 
     line: ScoredLine
     reasons: tuple[Reason, ...]
+    threshold: float
     runner_up: tuple[str, float]
     hint: str | None = None
     cuts: tuple[Removed, ...] = ()
@@ -376,7 +385,10 @@ class ExplainedLine:
 
 @dataclass(frozen=True)
 class Explanation:
-    """An article with every line of the input explained, in order. threshold: the score from which lines go."""
+    """An article with every line of the input explained, in order. threshold: the score from which most lines go.
+
+    In a page the lines that the page model keeps are judged once more, as text, and have another than the rest.
+    """
 
     article: Article
     lines: tuple[ExplainedLine, ...]

@@ -63,7 +63,7 @@ def tell_verdict(judged: Judged) -> Verdict:
             return "spam"
     if not any(kept and label == BODY for kept, label in zip(judged.kept, labels, strict=True)):
         return "no_article"
-    if judged.page_lines.walked is not None and not holds_article(describe_page(judged)):
+    if judged.stands_in_page and not holds_article(describe_page(judged)):
         return "no_article"
     return "article"
 

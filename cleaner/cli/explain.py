@@ -232,7 +232,7 @@ def plain_rows(explanation: Explanation, name: str, mode: str, top: int) -> Iter
 
 
 def _facts(explanation: Explanation, mode: str) -> tuple[str, str]:
-    from cleaner.web.explain_page import removed_numbers
+    from cleaner.web.explain_page import describe_thresholds, removed_numbers
 
     article = explanation.article
     n_lines, n_removed = len(explanation.lines), len(removed_numbers(explanation))
@@ -241,7 +241,7 @@ def _facts(explanation: Explanation, mode: str) -> tuple[str, str]:
     return (
         f"{n_lines - n_removed} of {n_lines} lines kept, {n_removed} dropped{cut}; "
         f"verdict {article.verdict}, quality {article.quality:.2f}",
-        f"threshold {explanation.threshold:.4g} ({mode}), model {article.model}",
+        f"threshold {describe_thresholds(explanation)} ({mode}), model {article.model}",
     )
 
 
@@ -270,7 +270,7 @@ def print_coloured(console: Console, explanation: Explanation, name: str, mode: 
     print_row = _print_narrow if console.width < NARROW_COLUMNS else _print_wide
     for row in explanation.lines:
         is_removed = row.line.line in removed
-        about = _about(row, is_removed, explanation.threshold, n_digits)
+        about = _about(row, is_removed, n_digits)
         console.print()
         print_row(
             console,
@@ -290,7 +290,7 @@ def _style(label: str) -> str:
     return COLOURS[label][2]
 
 
-def _about(row: ExplainedLine, is_removed: bool, threshold: float, n_digits: int) -> Text:
+def _about(row: ExplainedLine, is_removed: bool, n_digits: int) -> Text:
     """Number, fate, class and score of a line, in columns of fixed width."""
     from rich.text import Text
 
@@ -300,7 +300,7 @@ def _about(row: ExplainedLine, is_removed: bool, threshold: float, n_digits: int
     about.append(f"{line.label:<9}  ", f"bold not dim {style}" if is_removed else "")
     n_filled = round(line.score * BAR_CELLS)
     bar_style = f"not dim {style}" if is_removed else "not dim"
-    full, empty = _bar(threshold)
+    full, empty = _bar(row.threshold)
     about.append(full[:n_filled], bar_style).append(empty[n_filled:])
     about.append(f" {line.score:.2f}", "bold not dim" if is_removed else "")
     return about

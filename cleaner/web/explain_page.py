@@ -81,12 +81,18 @@ def removed_numbers(explanation: Explanation) -> dict[int, str | None]:
     return dropped | {line.line: line.reason for line in explanation.article.removed if line.start is None}
 
 
-def verdict_sentence(row: ExplainedLine, threshold: float, removed: bool, reason: str | None = None) -> str:
+def describe_thresholds(explanation: Explanation) -> str:
+    """The scores from which lines go: one, or that of the page model and that of the model of plain text."""
+    thresholds = {row.threshold for row in explanation.lines} or {explanation.threshold}
+    return " and ".join(f"{threshold:.4g}" for threshold in sorted(thresholds))
+
+
+def verdict_sentence(row: ExplainedLine, removed: bool, reason: str | None = None) -> str:
     """Why a line went or stayed, in one plain sentence without the features."""
     if reason == "repeat":
         return "Removed: a second copy of the headline."
     outcome = "Removed" if removed else "Kept"
-    return f"{outcome}: {_percent(row.line.score)} likely to be debris, the limit is {_percent(threshold)}."
+    return f"{outcome}: {_percent(row.line.score)} likely to be debris, the limit is {_percent(row.threshold)}."
 
 
 def is_close(score: float, threshold: float) -> bool:
@@ -167,7 +173,7 @@ def _heading(explanation: Explanation, source: str, mode: str | None) -> str:
         ("Removed", str(n_removed)),
         ("Verdict", article.verdict.replace("_", " ")),
         ("Quality", f"{article.quality:.2f}"),
-        ("Threshold", f"{explanation.threshold:.4g}" + (f" ({mode})" if mode else "")),
+        ("Threshold", describe_thresholds(explanation) + (f" ({mode})" if mode else "")),
         ("Language", article.lang or ""),
         ("Encoding", article.encoding or ""),
         ("Lines told by", article.extractor or ""),
@@ -222,7 +228,7 @@ def _tools(explanation: Explanation) -> str:
     removed = removed_numbers(explanation)
     counts = Counter(row.line.label for row in explanation.lines)
     kept = Counter(row.line.label for row in explanation.lines if row.line.line not in removed)
-    n_close = sum(is_close(row.line.score, explanation.threshold) for row in explanation.lines)
+    n_close = sum(is_close(row.line.score, row.threshold) for row in explanation.lines)
     views = [
         ("marked", "All lines", ""),
         ("removed", "Removed", f" {len(removed)}"),
@@ -295,11 +301,12 @@ def _rows(explanation: Explanation, top: int | None) -> str:
                 ("gap", gap),
                 ("para", paragraph),
                 ("headline", number == headline),
-                ("close", is_close(row.line.score, explanation.threshold)),
+                ("close", is_close(row.line.score, row.threshold)),
             )
             if holds
         ]
-        parts.append(_row(row, marks, explanation.threshold, removed, row.reasons[:top], scale))
+        own = "" if row.threshold == explanation.threshold else f' style="--t:{100 * row.threshold:.2f}%"'
+        parts.append(_row(row, marks, own, removed, row.reasons[:top], scale))
     parts.append("</ol>\n")
     return "".join(parts)
 
@@ -321,7 +328,7 @@ def _spacing(
 def _row(
     row: ExplainedLine,
     marks: list[str],
-    threshold: float,
+    style: str,
     removed: dict[int, str | None],
     reasons: Sequence[Reason],
     scale: float,
@@ -331,7 +338,7 @@ def _row(
     tag = "del" if is_removed else "div"
     long = " long" if len(line.text) > LONG_LINE_CHARS else ""
     return (
-        f'<li id="line-{number}" class="{" ".join(marks)}"><div class="meta">'
+        f'<li id="line-{number}" class="{" ".join(marks)}"{style}><div class="meta">'
         f'<a class="n" href="#line-{number}" tabindex="-1"><span class="sr">line </span>{number}</a>'
         f'<button type="button" aria-expanded="false" aria-describedby="why-{number}">'
         f'<span class="sr">{"removed" if is_removed else "kept"}: </span>{line.label}</button>'
@@ -339,7 +346,7 @@ def _row(
         f'<span class="s">{_short(line.score)}</span></div>'
         f'<{tag} class="text{long}" dir="auto">{_text(row)}</{tag}>'
         f'<div class="why" id="why-{number}" lang="en">'
-        f"{_why(row, threshold, is_removed, removed.get(number), reasons, scale)}</div></li>\n"
+        f"{_why(row, is_removed, removed.get(number), reasons, scale)}</div></li>\n"
     )
 
 
@@ -358,7 +365,6 @@ def _text(row: ExplainedLine) -> str:
 
 def _why(
     row: ExplainedLine,
-    threshold: float,
     is_removed: bool,
     special: str | None,
     reasons: Sequence[Reason],
@@ -366,7 +372,7 @@ def _why(
 ) -> str:
     runner_up, chance = row.runner_up
     parts = [
-        f'<p class="verdict">{verdict_sentence(row, threshold, is_removed, special)}</p>'
+        f'<p class="verdict">{verdict_sentence(row, is_removed, special)}</p>'
         f'<p class="soft">Class <b>{row.line.label}</b>, then {_escape(runner_up)} ({_percent(chance)}).</p>'
     ]
     parts += [f'<p class="soft">Cut off: <b>{cut.label}</b>, {_percent(cut.score)} likely.</p>' for cut in row.cuts]
