@@ -46,8 +46,9 @@ SKIPS: tuple[str, ...] = (
     "conversion",
     "continuation",
     "unknown",
+    "run_file",  # no record, but a file among the inputs in which an earlier run says what it did
 )
-"""Why a record of a web archive is counted as skipped instead of cleaned; nothing is wrong with it."""
+"""Why a record of a web archive, or a file, is counted as skipped instead of cleaned; nothing is wrong with it."""
 
 
 class CleanerError(Exception):

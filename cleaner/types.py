@@ -348,7 +348,10 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A record of an archive that is no document to clean; reason is one of `cleaner.errors.SKIPS`. It is counted."""
+    """A record or member of an archive that is no document to clean, and is counted as such.
+
+    reason: one of `cleaner.errors.SKIPS`.
+    """
 
     reason: str
     source: str | None = None

@@ -97,9 +97,33 @@ def test_a_folder_stands_for_its_files_in_the_order_of_their_paths(tmp_path: Pat
     assert names(tmp_path) == ["b.txt", "c.bin", "a/z.html", "a/b/c"]
 
 
-def test_hidden_files_and_our_own_side_files_are_no_inputs(tmp_path: Path) -> None:
-    touch(tmp_path, "a.txt", ".hidden", ".git/config", "_SUCCESS", "sub/_removed.jsonl", "_errors.jsonl", "_notes.txt")
+def test_hidden_files_are_no_inputs(tmp_path: Path) -> None:
+    touch(tmp_path, "a.txt", ".hidden", ".git/config", "_notes.txt")
     assert names(tmp_path) == ["_notes.txt", "a.txt"]
+
+
+RUN_FILES = (
+    *("_SUCCESS", "_removed.jsonl", "_errors.jsonl", "_run/run.json", "_run/report.json", "_run/report.html"),
+    *("_run/ledger.sqlite", "_run/ledger.sqlite-wal", "_errors/part-00000-1f.json", "stories.jsonl.errors.jsonl"),
+)
+
+
+@pytest.mark.parametrize("arguments", [(".",), ("*",), ("**",), ("./**/*",), ("out",), ("out", "out/_run", "out/*")])
+def test_what_a_run_says_of_itself_is_counted_and_no_input_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    touch(tmp_path, *(f"out/{name}" for name in RUN_FILES), "out/part-00000.jsonl", "out/_run/a.txt", "out/run.json")
+    monkeypatch.chdir(tmp_path)
+    found = find_sources(arguments)
+    assert sorted(Path(source.path).name for source in found.sources) == ["a.txt", "part-00000.jsonl", "run.json"]
+    assert (found.n_run_files, found.is_one_document) == (len(RUN_FILES), False)
+
+
+@pytest.mark.parametrize("argument", ["_SUCCESS", "_run", "_run/run.json"])
+def test_an_argument_that_leads_to_the_account_of_a_run_alone_is_an_error(tmp_path: Path, argument: str) -> None:
+    touch(tmp_path, *RUN_FILES)
+    with pytest.raises(InputError, match="nothing but what a run says of itself"):
+        names(tmp_path / argument)
 
 
 def test_a_glob_that_the_shell_left_alone_is_expanded(tmp_path: Path) -> None:

@@ -136,6 +136,27 @@ def test_a_finished_run_is_not_done_again_and_leaves_with_its_exit_code(inputs: 
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_the_output_of_a_run_is_an_input_of_another_and_its_account_is_not(
+    inputs: Path, tmp_path: Path, is_packed: bool
+) -> None:
+    clean(inputs, "-o", tmp_path / "out", *(() if is_packed else ("--to", "jsonl")))
+    given, out = tmp_path / "out", tmp_path / "again"
+    if is_packed:
+        (given / "part-00000.jsonl").unlink()
+        (given / "part-00001.jsonl").unlink()
+        given = Path(shutil.make_archive(str(given), "gztar", given))
+    finished = clean(given, "-o", out, "--to", "jsonl")
+    articles = [record["id"] for path in sorted(out.glob("part-*")) for record in read_records(path)]
+    counts = told(out, "run.json")["counts"]
+    n_run_files = 7 if is_packed else 6  # with _removed.jsonl, which texts have
+    assert (finished.code, len(articles), counts["cleaned"]) == (0, *(2 * [2 if is_packed else 13]))
+    assert (counts["skipped_by_reason"], counts["records"]) == ({"run_file": n_run_files}, len(articles) + n_run_files)
+    assert f"{n_run_files} skipped ({n_run_files} run_file)" in finished.err
+    assert clean(given, "-o", out, "--to", "jsonl").code == 0
+    assert told(out, "run.json")["counts"] == counts
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cleaner.batch.ledger import RUN_FOLDER, Input, Ledger
+from cleaner.batch.ledger import Input, Ledger
 from cleaner.batch.outputs import Errors, Output
 from cleaner.batch.report import report_record, run_record, write_json
 from cleaner.batch.run import Account, Plan, run
 from cleaner.batch.work import Done, Job, Tally
 from cleaner.errors import UsageError
+from cleaner.readers.run_files import RUN_FOLDER
 from cleaner.readers.sources import Source
 from cleaner.writers.files import WholeFile
 

@@ -19,13 +19,10 @@ from typing import Any
 from cleaner.batch.findings import Findings
 from cleaner.batch.work import Done, Tally, TextFile
 from cleaner.errors import OutputError, UsageError
+from cleaner.readers.run_files import LEDGER, RUN_FOLDER
 from cleaner.readers.sources import Source
 from cleaner.types import Rejected
 from cleaner.writers.jsonl import record_line
-
-RUN_FOLDER = "_run"
-"""Below the output folder. Whatever reads a folder of shards passes over names that begin with an underscore."""
-LEDGER = "ledger.sqlite"
 
 _FORMAT = 1
 _TABLES = """

@@ -130,6 +130,9 @@ def _page_of_body(source: str, page_id: str, position: int, kind: Kind, body: by
 def _read_members(task: Task, block: PackBlock, options: Reading) -> Iterator[Document]:
     for position, member in enumerate(block.members, block.first_record):
         name = f"{task.name}/{member.name}"
+        if member.skip is not None:
+            yield Document(Skipped(member.skip, task.path, position))
+            continue
         if member.problem is not None:
             yield Document(Rejected(f"{name}#0", *member.problem, task.path, position))
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -216,7 +217,7 @@ def clean(
     from cleaner.batch.outputs import Errors, choose_form, choose_target, open_output
     from cleaner.batch.run import Account, run
     from cleaner.batch.tasks import count_parts
-    from cleaner.batch.work import Job, load_cleaner
+    from cleaner.batch.work import Job, Tally, load_cleaner
     from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL
     from cleaner.readers.kinds import parse_kind
     from cleaner.readers.sources import find_sources
@@ -270,7 +271,7 @@ def clean(
     if restart and target.place != "folder":
         raise UsageError("--restart is for a run into a folder; name it with -o OUT/")
 
-    account = Account()
+    account = Account(Tally(skipped=+Counter(run_file=found.n_run_files)))
     named_limits = {"timeout": timeout, "max_memory": memory, "unordered": unordered}
     recorded = _open_run(found, target, job, plan, named_limits, restart)
     place = target.errors_path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,7 +80,9 @@ def spark(
     )
     session = open_session(master)
     try:
-        tally = write_cleaned(_cleaned(session, inputs, from_, out, job), out, overwrite=restart)
+        cleaned, n_run_files = _cleaned(session, inputs, from_, out, job)
+        tally = write_cleaned(cleaned, out, overwrite=restart)
+        tally.skipped += Counter(run_file=n_run_files)
     finally:
         session.stop()
     if not quiet:
@@ -88,23 +91,24 @@ def spark(
         sys.exit(EXIT_REJECTED)
 
 
-def _cleaned(session: Any, inputs: list[str], kind: str | None, out: str, job: Any) -> Any:
-    """The cleaned frame: of tables, which Spark reads itself, or of files, which our readers read."""
+def _cleaned(session: Any, inputs: list[str], kind: str | None, out: str, job: Any) -> tuple[Any, int]:
+    """The cleaned frame: of tables, which Spark reads itself, or of files, which our readers read; and how many files
+    were passed over because an earlier run says in them what it did."""
     from cleaner.integrations.spark import FILE_KINDS, clean_files, clean_frame, read_tables
     from cleaner.readers.kinds import parse_kind
     from cleaner.readers.sources import find_sources
 
     if kind == "parquet":
         # Spark knows file systems that we do not.
-        return clean_frame(read_tables(session, inputs), job)
-    found = find_sources(inputs, parse_kind(kind) if kind else None, skip=[out]).sources
-    kinds = {source.kind for source in found}
+        return clean_frame(read_tables(session, inputs), job), 0
+    found = find_sources(inputs, parse_kind(kind) if kind else None, skip=[out])
+    kinds = {source.kind for source in found.sources}
     if kinds == {"parquet"}:
-        return clean_frame(read_tables(session, [source.path for source in found]), job)
+        return clean_frame(read_tables(session, [source.path for source in found.sources]), job), found.n_run_files
     others = sorted(kind for kind in kinds if kind and kind not in FILE_KINDS)
     if others:
         raise UsageError(
             f"{', '.join(others)}: on Spark the inputs are Parquet alone, or {', '.join(FILE_KINDS)}; "
             "clean_frame() of cleaner.integrations.spark takes any frame that Spark reads"
         )
-    return clean_files(session, found, job)
+    return clean_files(session, found.sources, job), found.n_run_files

@@ -15,6 +15,7 @@ from typing import BinaryIO, Self
 
 from cleaner.errors import DocumentError, InputError, UsageError
 from cleaner.readers.kinds import HEAD_BYTES, SINGLE_KINDS, SourceKind, tell_kind
+from cleaner.readers.run_files import is_run_file
 from cleaner.readers.streams import decompressed, in_blocks, join_chunks
 
 BLOCK_BYTES = 4 << 20
@@ -29,12 +30,14 @@ _ZIP_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of a pack. name: its path in there. problem: reason and message of why it cannot be read."""
+    """One file of a pack. name: its path in there. problem: reason and message of why it cannot be read. skip: why it
+    is no document."""
 
     name: str
     kind: SourceKind
     body: bytes
     problem: tuple[str, str] | None = None
+    skip: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ def _zip_members(file: BinaryIO, kind: SourceKind | None, max_bytes: int) -> Ite
 def _member(name: str, file: object, kind: SourceKind | None, max_bytes: int) -> Member:
     read: Callable[[int], bytes] = file.read  # type: ignore[attr-defined]
     shown = _clean(name)
+    if is_run_file(name):
+        return Member(shown, "text", b"", skip="run_file")
     if _leads_out(name):
         return Member(shown, "text", b"", ("unreadable", "its path leads out of the archive"))
     try:

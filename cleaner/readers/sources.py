@@ -15,13 +15,12 @@ from typing import Any, BinaryIO
 
 from cleaner.errors import CleanerError, InputError, UsageError
 from cleaner.readers.kinds import HEAD_BYTES, SourceKind, is_enough_to_tell, tell_kind
+from cleaner.readers.run_files import is_run_file
 from cleaner.readers.streams import CHUNK_BYTES, PIPE_CHUNK_BYTES, decompressed, packing_of, peek, read_chunks
 from cleaner.remote import find_urls, is_url, open_url, size_of
 
 STDIN = "-"
 _SPOOL_BYTES = 64 << 20
-# What an earlier run of ours left beside its articles; an output folder can so be an input.
-SIDE_FILES = frozenset({"_SUCCESS", "_removed.jsonl", "_errors.jsonl"})
 _READ_REASONS = (OSError, InputError)
 
 
@@ -89,10 +88,15 @@ def open_file(path: str) -> BinaryIO:
 
 @dataclass(frozen=True)
 class Found:
-    """The sources that the arguments name, in order. is_one_document: one text or page that was named itself."""
+    """The sources that the arguments name, in order.
+
+    is_one_document: one text or page that was named itself. n_run_files: how many files were passed over in which an
+    earlier run says what it did.
+    """
 
     sources: list[Source]
     is_one_document: bool
+    n_run_files: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,9 @@ def find_sources(
 ) -> Found:
     """The sources that files, folders, globs and ``-`` stand for, each file once, in the order of the arguments.
 
-    A folder stands for all files in it and below, sorted by path; names that begin with a dot, links to folders,
-    our own side files and the paths in ``skip`` (the output) do not count. A file is taken whatever its ending.
+    A folder stands for all files in it and below, sorted by path; names that begin with a dot, links to folders and
+    the paths in ``skip`` (the output) do not count. A file is taken whatever its ending, unless it is the account of an
+    earlier run, however one comes to it: so the output of a run can be the input of another.
     Raises InputError for an argument that leads to no file, UsageError for a kind that is not read.
     """
     if not arguments:
@@ -117,28 +122,27 @@ def find_sources(
         raise UsageError("standard input (-) can be read only once")
     skipped = {os.path.abspath(path) for path in skip}
     paths: dict[str, _Path] = {}
-    any_folder = False
+    run_files: set[str] = set()
     for argument in arguments:
         n_files = 0
-        for path in _remote_paths(argument) if is_url(argument) else []:
-            any_folder |= not path.is_named
-            paths.setdefault(path.path, path)
+        for path in _remote_paths(argument) if is_url(argument) else _local_paths(argument, skipped):
             n_files += 1
-        for match in _matches(argument):
-            is_folder = match != STDIN and os.path.isdir(match)
-            any_folder |= is_folder
-            for path in _walk(match, skipped) if is_folder else [_Path(match, os.path.dirname(match), True)]:
+            if is_run_file(path.path):
+                run_files.add(_key(path.path))
+            else:
                 paths.setdefault(_key(path.path), path)
-                n_files += 1
         if not n_files:
             raise InputError(f"{argument}: there is no file in it")
+    if not paths:
+        raise InputError(f"{arguments[0]}: there is nothing but what a run says of itself, which is no input")
     names = _names(list(paths.values()))
     sources = [
         _open_source(path.path, name, kind, is_named=path.is_named, stdin=stdin)
         for path, name in zip(paths.values(), names, strict=True)
     ]
+    any_folder = any(not path.is_named for path in paths.values())
     is_one = len(sources) == 1 and not any_folder and sources[0].kind in ("text", "html")
-    return Found(sources, is_one)
+    return Found(sources, is_one, len(run_files))
 
 
 def _key(path: str) -> str:
@@ -156,14 +160,21 @@ def _remote_paths(url: str) -> Iterator[_Path]:
             yield _Path(found, posixpath.dirname(found), True)
             continue
         parts = found.removeprefix(folder).strip("/").split("/")
-        if not any(part.startswith(".") for part in parts) and parts[-1] not in SIDE_FILES:
+        if not any(part.startswith(".") for part in parts):
             yield _Path(found, folder, False)
+
+
+def _local_paths(argument: str, skipped: set[str]) -> Iterator[_Path]:
+    """The files that a path or glob stands for."""
+    for match in _matches(argument):
+        if match != STDIN and os.path.isdir(match):
+            yield from _walk(match, skipped)
+        else:
+            yield _Path(match, os.path.dirname(match), True)
 
 
 def _matches(argument: str) -> list[str]:
     """The paths that an argument stands for; a glob is expanded here where the shell did not."""
-    if is_url(argument):
-        return []
     if argument == STDIN or os.path.lexists(argument):
         return [argument]
     if glob.has_magic(argument):
@@ -186,7 +197,7 @@ def _walk(folder: str, skipped: set[str]) -> Iterator[_Path]:
         )
         for name in sorted(files):
             path = os.path.join(parent, name)
-            if name.startswith(".") or name in SIDE_FILES or os.path.abspath(path) in skipped:
+            if name.startswith(".") or os.path.abspath(path) in skipped:
                 continue
             yield _Path(path, folder, False)
 
