@@ -16,12 +16,12 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from cleaner.batch.interrupt import interrupts_ignored
+from cleaner.batch.interrupt import interrupts_held
 from cleaner.batch.tasks import Task
 from cleaner.batch.work import Care, Done, Job, clean_task
 from cleaner.errors import CleanerError
@@ -209,7 +209,7 @@ class _Worker:
             self.executor = ProcessPoolExecutor(max_workers=1, initializer=_begin_worker, initargs=(os.getpid(),))
         if not self.given:
             self.changed_s = time.monotonic()
-        with interrupts_ignored(), warnings.catch_warnings():
+        with interrupts_held(), warnings.catch_warnings():
             # loky replaces a worker whose memory has grown by 300 MB, and warns of it where a task waits.
             warnings.simplefilter("ignore", UserWarning)
             future = self.executor.submit(_work, self.beats.path, ticket.serial, job, ticket.task, ticket.care)
@@ -315,12 +315,12 @@ def clean_in_pool(
     A document that takes too long or too much, or at which the worker process dies twice, is rejected as ``timeout``,
     ``out_of_memory`` or ``crashed``; all others of its task are cleaned, to the same bytes as ever.
     """
-    pool = _Pool(job, tasks, limits, is_ordered, care or Care(), [_Worker() for _ in range(n_workers)])
-    try:
-        yield from pool.results()
-    finally:
-        for worker in pool.workers:
-            worker.close()
+    # Each worker is closed, though an interrupt may come while another is.
+    with ExitStack() as stack:
+        workers = [_Worker() for _ in range(n_workers)]
+        for worker in workers:
+            stack.callback(worker.close)
+        yield from _Pool(job, tasks, limits, is_ordered, care or Care(), workers).results()
 
 
 @dataclass

@@ -7,6 +7,7 @@ A module NAME holds a function NAME with typer's annotations, or, for a command 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
@@ -15,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from cleaner import __version__
+from cleaner.batch.interrupt import EXIT_INTERRUPTED
 from cleaner.errors import CleanerError, UsageError
 
 # Names and purposes stand here, so that `cleaner --help` need not import numpy to tell them.
@@ -31,7 +33,6 @@ COMMANDS: dict[str, str] = {
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
 
 class _LazyGroup(TyperGroup):
@@ -87,6 +88,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line and leaves with its exit code; ``arguments`` instead of the process's own."""
     _fill_closed_streams()
     _use_utf8()
+    if arguments is None:
+        # A scheduler that asks a process to end wants what Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Several threads of a numerical library on one core slow each other down; workers inherit this too.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cleaner.cli import EXIT_INTERRUPTED
+from cleaner.batch.interrupt import EXIT_INTERRUPTED
 from cleaner.cli.amounts import parse_max_errors, parse_share, parse_size
 from cleaner.cli.options import read_options
 from cleaner.cli.progress import Log, Progress
