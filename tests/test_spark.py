@@ -84,6 +84,39 @@ def warc_record(number: int, status: str, body: str) -> bytes:
     return gzip.compress(head.encode() + answer + b"\r\n\r\n")
 
 
+def test_errors_and_rows_without_an_id_of_tables_are_those_of_the_local_run(tmp_path: Path) -> None:
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    for name in ("a.parquet", "sub/b c%20.parquet", "sub/ü#[1]*.parquet"):
+        texts = [None if number % 7 == 3 else f"Bridge {number} reopened on Monday." for number in range(20)]
+        # A column of each name that could be taken for one of ours.
+        table = pa.table({"text": texts, "skipped": ["no"] * 20, "_metadata": ["x"] * 20, "error_source": ["y"] * 20})
+        pq.write_table(table, tmp_path / "in" / name, row_group_size=6)
+    code, told = spark(tmp_path / "in", "-o", tmp_path / "out")
+    command = [sys.executable, "-m", "cleaner", "clean", str(tmp_path / "in"), "-o", str(tmp_path / "local")]
+    local = subprocess.run([*command, "--to", "parquet"], capture_output=True, text=True)
+    assert (code, local.returncode) == (3, 3), told
+    assert rows_of(tmp_path / "out") == rows_of(tmp_path / "local")
+    errors = [json.loads(line) for line in (tmp_path / "local" / "_errors.jsonl").read_text().splitlines()]
+    assert len(errors) == 9
+    assert sorted(errors_of(tmp_path / "out" / "_errors"), key=str) == sorted(errors, key=str)
+
+
+def test_errors_of_tables_that_spark_finds_itself_have_file_and_row(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    pq.write_table(pa.table({"id": [7, 8], "text": ["The bridge reopened.", None]}), tmp_path / "in" / "a.parquet")
+    assert spark("--from", "parquet", tmp_path / "in", "-o", tmp_path / "out")[0] == 3
+    (error,) = errors_of(tmp_path / "out" / "_errors")
+    assert (error["id"], error["source"], error["position"]) == (8, f"{tmp_path}/in/a.parquet", 1)
+
+
+def test_a_table_that_spark_would_pass_over_without_a_word_is_told(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.parquet", "_b.parquet"):
+        pq.write_table(pa.table({"text": ["The bridge reopened."]}), tmp_path / "in" / name)
+    code, told = spark(tmp_path / "in", "-o", tmp_path / "out")
+    assert (code, "_b.parquet: Spark passes over" in told) == (2, True)
+
+
 def test_web_archives_are_split_by_file_and_give_the_records_of_the_local_run(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in "ab":

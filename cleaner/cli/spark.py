@@ -94,7 +94,7 @@ def spark(
 def _cleaned(session: Any, inputs: list[str], kind: str | None, out: str, job: Any) -> tuple[Any, int]:
     """The cleaned frame: of tables, which Spark reads itself, or of files, which our readers read; and how many files
     were passed over because an earlier run says in them what it did."""
-    from cleaner.integrations.spark import FILE_KINDS, clean_files, clean_frame, read_tables
+    from cleaner.integrations.spark import FILE_KINDS, clean_files, clean_frame, read_files, read_tables
     from cleaner.readers.kinds import parse_kind
     from cleaner.readers.sources import find_sources
 
@@ -104,7 +104,7 @@ def _cleaned(session: Any, inputs: list[str], kind: str | None, out: str, job: A
     found = find_sources(inputs, parse_kind(kind) if kind else None, skip=[out])
     kinds = {source.kind for source in found.sources}
     if kinds == {"parquet"}:
-        return clean_frame(read_tables(session, [source.path for source in found.sources]), job), found.n_run_files
+        return clean_frame(read_files(session, found.sources), job, found.sources), found.n_run_files
     others = sorted(kind for kind in kinds if kind and kind not in FILE_KINDS)
     if others:
         raise UsageError(

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from cleaner.arrow import ERROR_FIELDS, TableColumns, batches_of, clean_table, cleaned_schema
 from cleaner.batch.read import Document, read_task
@@ -27,6 +29,7 @@ from cleaner.options import CleanOptions
 from cleaner.pipeline import Cleaner
 from cleaner.readers.sources import Source
 from cleaner.record import Columns, article_record
+from cleaner.remote import is_url
 from cleaner.types import Article, Outcome, Skipped
 
 if TYPE_CHECKING:
@@ -35,9 +38,12 @@ if TYPE_CHECKING:
 FILE_KINDS = ("warc", "wet", "text", "html")
 """Kinds of inputs whose files are read by the readers of the local run."""
 
-# What a row carries until the rejected and the skipped have gone their ways.
-_PLACE_FIELDS = ("error_source", "error_position", "skipped")
-_ASIDE = (*ERROR_FIELDS, *_PLACE_FIELDS)
+# What a row carries until the rejected and the skipped have gone their ways: where it stands, why it is skipped. Tables
+# may have columns of any other name.
+_SOURCE, _POSITION, _SKIPPED = "_cleaner_source", "_cleaner_position", "_cleaner_skipped"
+_PLACE_TYPES = {_SOURCE: "string", _POSITION: "int64"}
+_ASIDE = (*ERROR_FIELDS, _SOURCE, _POSITION, _SKIPPED)
+_GLOB_SIGNS = re.compile(r"[\[\]{}*?\\]")
 # Rows of a table that Spark hands over at a time: its default of 10,000 pages would be a gigabyte.
 _ROWS_A_BATCH = 512
 
@@ -91,27 +97,75 @@ def load_shipped(job: SparkJob) -> Cleaner:
         return Cleaner(Path(folder) / "model", job.options, page_model=Path(folder) / "page_model")
 
 
-def clean_frame(frame: Any, job: SparkJob) -> Any:
+def clean_frame(frame: Any, job: SparkJob, sources: Sequence[Source] = ()) -> Any:
     """A frame whose rows are records in -> the frame of records out, with `ERROR_FIELDS`; see `clean_table`.
 
-    Rows stay where they are and keep their order. Raises UsageError for a frame without documents.
+    Rows stay where they are and keep their order. Where the frame comes from `read_tables`, a row without an id is
+    known by its file and its number in it, and one that is rejected carries both. sources: files, with the names that
+    the local run has for them. Raises UsageError for a frame without documents.
     """
     from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
     columns = TableColumns(**asdict(job.columns), keep_input=job.keep_input)
-    schema = cleaned_schema(to_arrow_schema(frame.schema), job.options, columns)
-    return frame.mapInArrow(_table_cleaner(job), from_arrow_schema(schema))
+    is_placed = _SOURCE in frame.columns
+    given = to_arrow_schema(frame.drop(*_PLACE_TYPES).schema)
+    schema = cleaned_schema(given, job.options, columns)
+    if is_placed:
+        schema = _placed_schema(schema)
+    places = {_as_spark_has_it(source.path): (source.path, source.name) for source in sources}
+    return frame.mapInArrow(_table_cleaner(job, places if is_placed else None), from_arrow_schema(schema))
 
 
-def _table_cleaner(job: SparkJob) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _placed_schema(schema: pa.Schema) -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([*schema, *((name, pa.type_for_alias(kind)) for name, kind in _PLACE_TYPES.items())])
+
+
+def _as_spark_has_it(path: str) -> str:
+    return path if is_url(path) else os.path.abspath(path)
+
+
+def _table_cleaner(
+    job: SparkJob, places: Mapping[str, tuple[str, str]] | None
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """places: for the path of a file the one that the user knows, and its name; None where the rows have no files."""
     names = {f"{name}_column": column for name, column in asdict(job.columns).items()}
 
     def clean(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         cleaner = load_shipped(job)
         for batch in batches:
-            yield from clean_table(cleaner, batch, **names, keep_input=job.keep_input).to_batches()
+            given = batch.select([name for name in batch.schema.names if name not in _PLACE_TYPES])
+            cleaned = clean_table(cleaner, given, **names, keep_input=job.keep_input)
+            if places is not None:
+                cleaned = _with_places(cleaned, batch, places)
+            yield from cleaned.to_batches()
 
     return clean
+
+
+def _with_places(cleaned: pa.Table, batch: pa.RecordBatch, places: Mapping[str, tuple[str, str]]) -> pa.Table:
+    """The cleaned rows with the file and the number of those that are rejected; who has no id is named by them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    files, positions = batch.column(_SOURCE).dictionary_encode(), batch.column(_POSITION)
+    found = [_place_of(uri, places) for uri in files.dictionary.to_pylist()]
+    sources, names = (pa.array([place[at] for place in found], pa.string()).take(files.indices) for at in (0, 1))
+    if pa.types.is_string(cleaned.schema.field("id").type):
+        made = pc.binary_join_element_wise(names, positions.cast(pa.string()), "#")
+        at = cleaned.schema.get_field_index("id")
+        cleaned = cleaned.set_column(at, cleaned.schema.field(at), pc.coalesce(cleaned.column(at), made))
+    is_rejected = cleaned.column(ERROR_FIELDS[0]).is_valid()
+    for name, column in ((_SOURCE, sources), (_POSITION, positions)):
+        cleaned = cleaned.append_column(name, pc.if_else(is_rejected, column, pa.scalar(None, column.type)))
+    return cleaned
+
+
+def _place_of(uri: str, places: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """The path and the name of a file that Spark calls ``file:/crawl/a%20b.parquet``, or by another scheme."""
+    path = re.sub("^file:(//)?/", "/", unquote(uri))
+    return places.get(path, (path, path.rpartition("/")[2]))
 
 
 def clean_files(session: Any, sources: Sequence[Source], job: SparkJob) -> Any:
@@ -128,9 +182,8 @@ def clean_files(session: Any, sources: Sequence[Source], job: SparkJob) -> Any:
     if any(source.kind in ("warc", "wet") for source in sources):
         names.append("warc_date")
     table = pa.schema([(name, pa.string()) for name in names])
-    schema = cleaned_schema(table, job.options, TableColumns(text=job.columns.text))
-    schema = schema.append(pa.field("error_source", pa.string())).append(pa.field("error_position", pa.int64()))
-    schema = schema.append(pa.field("skipped", pa.string()))
+    schema = _placed_schema(cleaned_schema(table, job.options, TableColumns(text=job.columns.text)))
+    schema = schema.append(pa.field(_SKIPPED, pa.string()))
     rows = [(source.path, source.name, source.kind, source.problem, source.size_bytes) for source in sources]
     paths = session.createDataFrame(
         session.sparkContext.parallelize(rows, len(rows)),
@@ -160,15 +213,15 @@ def _clean_source(job: SparkJob, source: Source) -> Iterator[dict[str, Any]]:
 def _row(options: CleanOptions, document: Document, outcome: Outcome | Skipped) -> dict[str, Any]:
     page = document.page
     if isinstance(outcome, Skipped):
-        return {"skipped": outcome.reason}
+        return {_SKIPPED: outcome.reason}
     if isinstance(outcome, Article):
         return article_record(outcome, options)
     return {
         "id": None if outcome.id is None else str(outcome.id),
         "error_reason": outcome.reason,
         "error_message": outcome.message,
-        "error_source": page.source,
-        "error_position": page.position,
+        _SOURCE: page.source,
+        _POSITION: page.position,
     }
 
 
@@ -210,13 +263,13 @@ def write_cleaned(cleaned: Any, out: str, *, overwrite: bool = False) -> Tally:
     # Cleaned once, written twice.
     kept = cleaned.persist(StorageLevel.DISK_ONLY)
     try:
-        is_skipped = F.col("skipped").isNotNull() if "skipped" in kept.columns else F.lit(False)
+        is_skipped = F.col(_SKIPPED).isNotNull() if _SKIPPED in kept.columns else F.lit(False)
         is_rejected = F.col("error_reason").isNotNull()
         articles = kept.filter(~is_rejected & ~is_skipped).drop(*_ASIDE)
         articles.write.mode(mode).parquet(out)
         tally = _count(kept, F)
         if tally.n_rejected:
-            place = [F.col(name) if name in kept.columns else F.lit(None) for name in _PLACE_FIELDS[:2]]
+            place = [F.col(name) if name in kept.columns else F.lit(None) for name in _PLACE_TYPES]
             errors = kept.filter(is_rejected).select(
                 F.col("id"),
                 place[0].cast("string").alias("source"),
@@ -233,7 +286,7 @@ def write_cleaned(cleaned: Any, out: str, *, overwrite: bool = False) -> Tally:
 
 
 def _count(kept: Any, functions: Any) -> Tally:
-    skipped = functions.col("skipped") if "skipped" in kept.columns else functions.lit(None).cast("string")
+    skipped = functions.col(_SKIPPED) if _SKIPPED in kept.columns else functions.lit(None).cast("string")
     rows = (
         kept.groupBy("verdict", "error_reason", skipped.alias("skip_reason"))
         .agg(
@@ -267,10 +320,23 @@ def _add(tally: Tally, row: Any) -> None:
 
 
 def read_tables(session: Any, paths: Sequence[str]) -> Any:
-    """Parquet files and folders as one frame. Raises InputError."""
+    """Parquet files and folders as one frame, whose rows know their file and their number in it. Raises InputError."""
     from pyspark.errors import AnalysisException
 
     try:
-        return session.read.parquet(*paths)
+        frame = session.read.parquet(*paths)
     except AnalysisException as error:
         raise InputError(f"{', '.join(paths)}: {str(error).splitlines()[0]}") from error
+    known = frame.metadataColumn("_metadata")
+    return frame.select(
+        "*", known.getField("file_path").alias(_SOURCE), known.getField("row_index").cast("long").alias(_POSITION)
+    )
+
+
+def read_files(session: Any, sources: Sequence[Source]) -> Any:
+    """The Parquet files of this machine, or behind URLs, as `read_tables` has them. Raises InputError, UsageError."""
+    passed_over = [source.path for source in sources if source.path.rpartition("/")[2].startswith(("_", "."))]
+    if passed_over:
+        raise UsageError(f"{passed_over[0]}: Spark passes over names that begin with _ or a dot; rename the file")
+    # For Spark each path is a glob.
+    return read_tables(session, [_GLOB_SIGNS.sub(r"\\\g<0>", _as_spark_has_it(source.path)) for source in sources])
