@@ -11,7 +11,7 @@ from cleaner.errors import UsageError
 if TYPE_CHECKING:
     from cleaner.batch.work import Tally
 
-_UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
+_UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
 def parse_max_errors(value: str) -> Callable[[Tally], bool]:
@@ -27,12 +27,12 @@ def parse_max_errors(value: str) -> Callable[[Tally], bool]:
 
 
 def parse_size(value: str, option: str) -> int:
-    """Bytes: ``500M``, ``2G``, ``1.5GB`` (by 1,024); a number alone is bytes."""
+    """Bytes, one at least: ``500M``, ``2G``, ``1.5GB`` (by 1,024); a number alone is bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", value.strip(), re.IGNORECASE)
-    if match is None:
+    size_bytes = int(float(match[1]) * (1 << _UNITS[match[2].lower()])) if match else 0
+    if not size_bytes:
         raise UsageError(f"{option} {value}: a size such as 500M or 2G")
-    unit = match[2].lower()
-    return int(float(match[1]) * (1 << _UNITS[unit] if unit else 1))
+    return size_bytes
 
 
 def parse_share(value: str, option: str) -> float:
