@@ -290,6 +290,52 @@ def test_an_errors_file_that_cannot_be_written_leaves_with_1(tmp_path: Path) -> 
     assert os.listdir(tmp_path) == ["in.jsonl"]
 
 
+@pytest.mark.parametrize("out", ["story", "story/"])
+def test_an_output_folder_whose_name_is_that_of_a_file_is_told(tmp_path: Path, out: str) -> None:
+    (tmp_path / "story").write_text(ARTICLE)
+    finished = clean(tmp_path / "story", "-o", f"{tmp_path}/{out}")
+    assert (finished.code, (tmp_path / "story").read_text()) == (1, ARTICLE)
+    assert f"-o {tmp_path}/{out}: a file of that name is there" in finished.err
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("part-00000.jsonl", ()),
+        ("part-00007.jsonl", ("--shard-size", "1M")),
+        ("good.txt.txt", ()),
+        ("good.txt.md", ("--to", "markdown")),
+    ],
+)
+def test_a_run_does_not_write_over_its_own_inputs(inputs: Path, name: str, options: tuple[str, ...]) -> None:
+    (inputs / name).write_text('{"text": "The harbour closed."}\n')
+    finished = clean(inputs, "-o", inputs, "--from", "jsonl" if "part" in name else "text", *options)
+    assert finished.code == 2
+    assert f"{inputs / name} is both input and output" in finished.err
+    assert sorted(os.listdir(inputs)) == sorted(["good.txt", name])
+
+
+def test_texts_go_beside_their_inputs_where_that_is_asked_for(inputs: Path) -> None:
+    assert clean(inputs, "-o", inputs).code == 0
+    assert (inputs / "good.txt.txt").read_text() == "The bridge reopened on Monday.\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are shorter there")
+def test_a_text_whose_name_is_too_long_for_its_ending_costs_no_other(inputs: Path, tmp_path: Path) -> None:
+    names = ["x" * 247 + ".txt", "ü" * 124 + ".txt", "y" * 248 + ".txt"]
+    for name in names:
+        (inputs / name).write_text(ARTICLE)
+    finished = clean(inputs, "-o", tmp_path / "out")
+    errors = read_records(tmp_path / "out" / "_errors.jsonl")
+    assert (finished.code, [(error["reason"], error["source"]) for error in errors]) == (
+        3,
+        [("unwritable", str(inputs / names[2])), ("unwritable", str(inputs / names[1]))],
+    )
+    assert (tmp_path / "out" / f"{names[0]}.txt").read_text() != ""
+    assert (tmp_path / "out" / "good.txt.txt").exists()
+    assert clean(inputs / names[1]).code == 0
+
+
 @needs_dev_full
 def test_a_full_disk_leaves_with_1_and_says_so(tmp_path: Path) -> None:
     path = write_records(tmp_path / "in.jsonl", [GOOD])

@@ -93,12 +93,19 @@ class Target:
     shard_bytes: int | None = None
 
     @property
+    def text_ending(self) -> str:
+        """What the name of an input gets behind it; nothing where its text has no file of its own."""
+        if self.place != "folder" or not self.as_texts:
+            return ""
+        return ".md" if self.is_markdown else ".txt"
+
+    @property
     def shard_ending(self) -> str:
         return _SHARD_ENDINGS[self.records] + self.packing
 
     def shown_form(self) -> str:
         """What comes out, in a word, for the account of the run."""
-        return (".md" if self.is_markdown else ".txt") if self.as_texts else self.shard_ending.removeprefix(".")
+        return self.text_ending or self.shard_ending.removeprefix(".")
 
     @property
     def errors_path(self) -> str | None:
@@ -159,6 +166,8 @@ def _target(
         as_texts = asked in _TEXT_KINDS or (asked is None and found.is_one_document and not annotate)
         return _checked(Target("stream", path, as_texts, is_markdown, records), found, annotate)
     if _is_folder(out):
+        if os.path.isfile(out.rstrip("/\\")):
+            raise OutputError(f"-o {out}: a file of that name is there; a folder needs another one")
         as_texts = asked in (None, *_TEXT_KINDS)
         target = Target("folder", out, as_texts, is_markdown, records, packing)
         return _checked(target, found, annotate, is_asked=asked in _TEXT_KINDS)
@@ -220,6 +229,24 @@ def _kind_of_ending(out: str) -> tuple[OutKind, str]:
 def _packings(kind: OutKind) -> tuple[str, ...]:
     """How shards of a kind can be packed. Parquet is packed within, records of an archive one by one."""
     return {"jsonl": ("", *COMPRESSED_ENDINGS), "wet": ("", ".gz", ".zst")}.get(kind, ("",))
+
+
+def refuse_overwriting(target: Target, sources: Sequence[Source], errors: str | None) -> None:
+    """Raises UsageError where an output is an input too, or articles and rejections would go to one file."""
+    written = [os.path.abspath(path) for path in (errors, target.path) if path not in (None, "-")]
+    if target.place == "file" and len(set(written)) < len(written):
+        raise UsageError(f"-o and --errors both name {errors}; the articles need a file of their own")
+    texts = {
+        os.path.abspath(os.path.join(target.path or "", f"{source.name}{target.text_ending}"))
+        for source in sources
+        if target.text_ending and source.kind in SINGLE_KINDS
+    }
+    for source in sources:
+        path = os.path.abspath(source.path)
+        folder, name = os.path.split(path)
+        is_shard = target.place == "folder" and folder in written and bool(_PART.fullmatch(name))
+        if path in texts or path in written or is_shard:
+            raise UsageError(f"{source.path} is both input and output; write to another file or folder")
 
 
 def choose_form(target: Target, sources: Sequence[Source], job: Job) -> Form:
@@ -352,8 +379,7 @@ class _Folder:
     def write(self, done: Done) -> None:
         for text in done.texts:
             if text.text is not None:
-                ending = ".md" if self._target.is_markdown else ".txt"
-                file = self._files.open(f"{text.name}{ending}", is_packed=True)
+                file = self._files.open(f"{text.name}{self._target.text_ending}", is_packed=True)
                 file.write(text.text)
                 file.finish()
             if self._accounts is None:

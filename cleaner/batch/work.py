@@ -19,6 +19,7 @@ from cleaner.options import CleanOptions
 from cleaner.pipeline import Cleaner
 from cleaner.record import Columns, article_record
 from cleaner.types import Article, Outcome, Page, Rejected, Skipped
+from cleaner.writers.files import is_too_long
 from cleaner.writers.jsonl import record_line
 from cleaner.writers.text import article_text
 
@@ -29,6 +30,7 @@ class Job:
 
     keep_input: the record out carries the document as it came in.
     as_texts: single texts and pages come out as plain text beside their account, not as records.
+    text_ending: what the names of their inputs get behind them in an output folder.
     model, page_model: what judges texts, and pages in HTML.
     sample: the share of the documents that is cleaned; None for all.
     with_findings: whether articles are counted for the report of the run.
@@ -44,6 +46,7 @@ class Job:
     sample: float | None = None
     form: Form = field(default_factory=Form)
     with_findings: bool = True
+    text_ending: str = ""
 
     @property
     def reading(self) -> Reading:
@@ -272,14 +275,18 @@ def _rendered(
     """What became of a document at last: an article that cannot be written is rejected."""
     if not isinstance(outcome, Article):
         return outcome
+    page = document.page
     try:
-        if job.as_texts and document.name is not None:
-            done.texts.append(_text_file(job, document.name, outcome))
-        else:
+        if not job.as_texts or document.name is None:
             rendering.add(document, outcome)
+        elif is_too_long(f"{document.name}{job.text_ending}"):
+            message = f"{document.name[:80]}…: no file can have so long a name; write records with --to jsonl"
+            return Rejected(outcome.id, "unwritable", message, page.source, page.position)
+        else:
+            done.texts.append(_text_file(job, document.name, outcome))
     except Exception as error:
         message = f"the record cannot be written: {type(error).__name__}: {error}"
-        return Rejected(outcome.id, "internal", message, document.page.source, document.page.position)
+        return Rejected(outcome.id, "internal", message, page.source, page.position)
     return outcome
 
 

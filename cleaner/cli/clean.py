@@ -214,7 +214,7 @@ def clean(
         raise UsageError(f"--log-format {log_format}: it is text or json")
     allowed = parse_max_errors(max_errors)
 
-    from cleaner.batch.outputs import Errors, choose_form, choose_target, open_output
+    from cleaner.batch.outputs import Errors, choose_form, choose_target, open_output, refuse_overwriting
     from cleaner.batch.run import Account, run
     from cleaner.batch.tasks import count_parts
     from cleaner.batch.work import Job, Tally, load_cleaner
@@ -246,7 +246,7 @@ def clean(
         target = replace(target, shard_bytes=UNORDERED_SHARD_BYTES)
     if target.is_markdown:
         options = replace(options, markdown=True)
-    _refuse_overwriting(found, target, errors)
+    refuse_overwriting(target, found.sources, errors)
     columns = Columns(text_column, html_column, title_column, id_column)
     job = Job(
         model or DEFAULT_MODEL,
@@ -257,6 +257,7 @@ def clean(
         page_model or DEFAULT_PAGE_MODEL,
         None if sample is None else parse_share(sample, "--sample"),
         with_findings=_keeps_account(target),
+        text_ending=target.text_ending,
     )
     job = replace(job, form=choose_form(target, found.sources, job))
     memory = None if max_memory is None else parse_size(max_memory, "--max-memory")
@@ -338,9 +339,8 @@ def _open_run(
     from cleaner.batch.folder import open_run
     from cleaner.batch.report import run_facts
 
-    ending = ".md" if target.is_markdown else ".txt"
     facts = run_facts(job, plan, {"to": target.shown_form(), "shard_size": target.shard_bytes, **named_limits})
-    return open_run(Path(target.path), found.sources, facts, restart=restart, text_ending=ending)
+    return open_run(Path(target.path), found.sources, facts, restart=restart, text_ending=target.text_ending)
 
 
 def _tell_plan(
@@ -378,16 +378,6 @@ def _read_list(path: str | None) -> list[str]:
 def _written(*paths: str | None) -> list[str]:
     """What this run writes, which therefore is no input even where it lies in an input folder."""
     return [path for path in paths if path is not None and path != "-"]
-
-
-def _refuse_overwriting(found: Found, target: Target, errors: str | None) -> None:
-    paths = [os.path.abspath(path) for path in _written(errors, target.path if target.place == "file" else None)]
-    written = set(paths)
-    if len(written) < len(paths):
-        raise UsageError(f"-o and --errors both name {errors}; the articles need a file of their own")
-    for source in found.sources:
-        if os.path.abspath(source.path) in written:
-            raise UsageError(f"{source.path} is both input and output; write to another file")
 
 
 def _let_go_of_stdout() -> None:

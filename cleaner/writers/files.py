@@ -12,7 +12,16 @@ from typing import Any, BinaryIO, Protocol
 from cleaner.errors import InputError, OutputError
 from cleaner.remote import file_system_of, is_url
 
+# Of one name on all file systems in use, and of a path, which Linux limits to 4,096 with that of the folder itself.
+_NAME_BYTES = 255
+_PATH_BYTES = 3072
 COMPRESSED_ENDINGS = (".gz", ".zst", ".xz", ".bz2")
+
+
+def is_too_long(name: str) -> bool:
+    """Whether no file can have that name, relative to an output folder."""
+    path = name.encode("utf-8", "replace")
+    return len(path) > _PATH_BYTES or max(map(len, path.split(b"/"))) > _NAME_BYTES
 
 
 class OpenFile(Protocol):
@@ -48,7 +57,8 @@ class WholeFile(_PackedFile):
     def __init__(self, path: Path, is_packed: bool = False) -> None:
         self.path = path
         is_special = path.exists() and not path.is_file()
-        self._beside = path if is_special else path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        # Of a long name the end is enough, as it leaves room for the rest.
+        self._beside = path if is_special else path.with_name(f".{path.name[-40:]}.{os.getpid()}.tmp")
         try:
             self._file: BinaryIO = open(self._beside, "wb")  # noqa: SIM115 - closed by finish and discard
         except OSError as error:
