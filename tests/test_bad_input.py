@@ -258,6 +258,21 @@ def test_of_several_files_one_that_cannot_be_read_is_rejected(inputs: Path) -> N
     )
 
 
+def test_a_folder_that_cannot_be_looked_into_costs_no_other(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (inputs / "closed").mkdir()
+    look_into = os.scandir
+
+    def refuse(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return look_into(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert outcome(clean(inputs)) == (3, ["good.txt#0"], [("closed#0", "unreadable")])
+    alone = clean(inputs / "closed")
+    assert (alone.code, alone.err) == (1, f"cleaner: {inputs}/closed: the folder cannot be looked into\n")
+
+
 def test_one_file_that_cannot_be_read_leaves_with_1(tmp_path: Path) -> None:
     (tmp_path / "cut.txt.gz").write_bytes(b"\x1f\x8b\x08\x00\x00\x00")
     finished = clean(tmp_path / "cut.txt.gz")

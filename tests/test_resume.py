@@ -315,6 +315,7 @@ def test_a_sample_is_the_same_documents_whatever_lies_around_them(tmp_path: Path
         ("--shard-size", "0.2", "-o", "out/"),
         ("--limit", "2", "--unordered"),
         ("--timeout", "0"),
+        ("--timeout", "nan"),
         ("--restart",),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -314,6 +315,8 @@ def _plan(
     """How the run is done: small inputs and pipes in this process, unless workers or a limit are asked for."""
     from cleaner.batch.run import Plan, choose_workers, is_worth_a_worker
 
+    if timeout is not None and math.isnan(timeout):
+        raise UsageError(f"--timeout {timeout}: seconds, such as 60 or 0.5")
     n_workers = choose_workers(found.sources, workers)
     if not is_ordered and limit is not None:
         raise UsageError("--limit takes the first documents, so it needs their order; leave --unordered out")

@@ -186,10 +186,9 @@ def _matches(argument: str) -> list[str]:
 
 
 def _walk(folder: str, skipped: set[str]) -> Iterator[_Path]:
-    def fail(error: OSError) -> None:
-        raise InputError(f"{error.filename}: {error.strerror}") from error
-
-    for parent, folders, files in os.walk(folder, onerror=fail):
+    """The files in a folder and below, and in their stead the folders that cannot be looked into."""
+    closed: list[str] = []
+    for parent, folders, files in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
         folders[:] = sorted(
             name
             for name in folders
@@ -200,6 +199,7 @@ def _walk(folder: str, skipped: set[str]) -> Iterator[_Path]:
             if name.startswith(".") or os.path.abspath(path) in skipped:
                 continue
             yield _Path(path, folder, False)
+    yield from (_Path(path, folder, False) for path in closed)
 
 
 def _names(paths: Sequence[_Path]) -> list[str]:
@@ -237,6 +237,8 @@ def _open_source(path: str, name: str, kind: SourceKind | None, *, is_named: boo
     try:
         status = None if path == STDIN or is_url(path) else os.stat(path)
         if not is_url(path) and (status is None or not stat.S_ISREG(status.st_mode)):
+            if status is not None and stat.S_ISDIR(status.st_mode):
+                return Source(path, name, None, problem=f"{path}: the folder cannot be looked into")
             if not is_named:
                 return Source(path, name, None, problem=f"{path}: not a regular file; name it to have it read")
             return _open_stream(path, name, kind, stdin)
