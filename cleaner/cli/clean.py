@@ -23,8 +23,8 @@ from cleaner.remote import is_url
 
 if TYPE_CHECKING:
     from cleaner.batch.folder import FolderRun
-    from cleaner.batch.outputs import Target
     from cleaner.batch.run import Plan
+    from cleaner.batch.target import Target
     from cleaner.batch.work import Job
     from cleaner.readers.sources import Found
 
@@ -215,8 +215,9 @@ def clean(
         raise UsageError(f"--log-format {log_format}: it is text or json")
     allowed = parse_max_errors(max_errors)
 
-    from cleaner.batch.outputs import Errors, choose_form, choose_target, open_output, refuse_overwriting
+    from cleaner.batch.outputs import Errors, open_output
     from cleaner.batch.run import Account, run
+    from cleaner.batch.target import choose_form, choose_target, refuse_overwriting
     from cleaner.batch.tasks import count_parts
     from cleaner.batch.work import Job, Tally, load_cleaner
     from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL

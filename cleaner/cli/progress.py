@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cleaner.batch.outputs import Target
+    from cleaner.batch.target import Target
     from cleaner.batch.work import Done, Tally
     from cleaner.readers.sources import Source
 
