@@ -101,7 +101,7 @@ def _report_of(
 
 def _cross_validation(setting: Setting) -> dict[str, Mapping[str, Any]]:
     """Reports of cross-validation that the trainer left in the model's manifest: one, or one for each kind."""
-    manifest = Path(setting.cleaner()._model.path) / "manifest.json"
+    manifest = Path(setting.cleaner()._judges.model.path) / "manifest.json"
     if not manifest.exists():
         return {}
     stored = json.loads(manifest.read_text(encoding="utf-8")).get("figures", {}).get("cv") or {}

@@ -125,7 +125,9 @@ def find_cuts(
 def _made_rows(
     cleaner: Cleaner, name: str, documents: Sequence[LabelledDocument], read: SpanLabels, n_made: int
 ) -> Iterator[tuple[str, ...]]:
-    made, seams = glue_debris(load_model(cleaner._model.path), documents, n_made, np.random.default_rng(11), read)
+    made, seams = glue_debris(
+        load_model(cleaner._judges.model.path), documents, n_made, np.random.default_rng(11), read
+    )
     counts: dict[str, Counter[str]] = {side: Counter() for side in ("tails", "heads")}
     for number, cuts, kept in find_cuts(cleaner, made):
         for line in kept:

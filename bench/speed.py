@@ -38,7 +38,8 @@ import orjson
 from bench import _data, _report
 from bench._peers import PEERS
 from cleaner import Article, Cleaner, Page
-from cleaner.model.artefact import DEFAULT_MODEL
+from cleaner.features.hints import Hints
+from cleaner.model.artefact import DEFAULT_DROPPED, DEFAULT_MODEL
 from cleaner.pipeline import BATCH_LINES
 from cleaner.record import article_record
 from cleaner.types import Lines
@@ -209,7 +210,7 @@ def prepared_batches(documents: Sequence[str], n_lines: int = BATCH_LINES) -> li
 
 def judge_all(cleaner: Cleaner, batches: Sequence[Lines]) -> None:
     for lines in batches:
-        cleaner._model.judge(lines, cleaner._is_dropped, cleaner.options.mode, cleaner._hints)
+        cleaner._judges.model.judge(lines, DEFAULT_DROPPED, cleaner.options.mode, Hints())
 
 
 # --- children: memory and start-up ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, chain
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 # A page of which more is kept is no page but a piece that somebody cut out of one; of real pages a quarter is.
 CUTTING_SHARE = 0.6
 # Where the model of texts would leave less of what the page model keeps, it does not know the kind of text (verse, a
-# transcript, tables of dates). A cutting may hold more debris, as nothing in it looks like a page's furniture.
-CREDIBLE_SHARE, CREDIBLE_SHARE_OF_CUTTING = 0.75, 0.6
+# transcript, tables of dates).
+CREDIBLE_SHARE = 0.6
 
 
 class Unjudged(NamedTuple):
@@ -68,7 +69,7 @@ class LineReasons(NamedTuple):
 class Judges:
     """The models that decide on lines, under one set of options. Raises UsageError for hints that are none."""
 
-    def __init__(self, model: Model, page_model: str, options: CleanOptions) -> None:
+    def __init__(self, model: Model, page_model: str | Path, options: CleanOptions) -> None:
         self.model, self._page_model, self._options = model, page_model, options
         self._hints = model.compile_hints(options.drop_like, options.keep_like)
         self._is_dropped = np.array([label not in options.keep for label in LABELS])
@@ -121,8 +122,10 @@ class Judges:
                 self._is_dropped,
                 None if evidence is None else evidence[rows],
             )
-            for row, of_line in zip(rows.tolist(), zip(*of_text, strict=True), strict=True):
-                explained[row] = of_line
+            for row, (reasons, runner_up) in zip(rows.tolist(), zip(*of_text, strict=True), strict=True):
+                # Both models had to let the line stand, so what weighed with either is told.
+                both = sorted((*explained[row][0], *reasons), key=lambda reason: -abs(reason.push))
+                explained[row] = tuple(both), runner_up
         return [
             LineReasons(reasons, runner_up, threshold, kept)
             for (reasons, runner_up), threshold, kept in zip(
@@ -194,14 +197,17 @@ def _follow(of_page: Decision, rows: npt.NDArray[np.int64], of_text: Verdicts, n
     texts = judged.page_lines.texts
     kept_chars = sum(len(texts[row]) for row in rows.tolist())
     left_chars = sum(len(texts[row]) for row in rows[of_text.kept].tolist())
-    if not len(rows) or left_chars < (CREDIBLE_SHARE_OF_CUTTING if judged.is_cutting else CREDIBLE_SHARE) * kept_chars:
+    if not len(rows) or left_chars < CREDIBLE_SHARE * kept_chars:
         # Nobody else was asked: what is judged as a page also counts as one.
         return replace(of_page, judged=replace(judged, is_cutting=False))
     labels, scores, kept = judged.labels.copy(), judged.scores.copy(), judged.kept.copy()
     for row, label, score, keep in zip(
         rows.tolist(), of_text.labels.tolist(), of_text.scores.tolist(), of_text.kept.tolist(), strict=True
     ):
-        labels[row], scores[row], kept[row] = label, score, keep
+        scores[row], kept[row] = score, keep
+        # What both keep is named by the model that sees the tags, where there are any that tell.
+        if judged.is_cutting or not keep:
+            labels[row] = label
     thresholds = of_page.thresholds.copy()
     thresholds[rows] = of_text.thresholds
     return Decision(

@@ -215,10 +215,9 @@ class Cleaner:
                 article.lines, self._judges.explain(Unjudged(article.judged.page_lines, title)), strict=True
             )
         )
-        thresholds = Counter(row.threshold for row in rows) or Counter(
-            self._judges.model.thresholds(self.options.mode)[:1]
-        )
-        return Explanation(article, rows, thresholds.most_common(1)[0][0])
+        default = self._judges.model.thresholds(self.options.mode)[0]
+        commonest = Counter(row.threshold for row in rows).most_common(1) or [(default, 0)]
+        return Explanation(article, rows, commonest[0][0])
 
     def _extract(self, page: Page) -> _Extracted | Rejected:
         try:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 from cleaner import Cleaner
+from cleaner.features.hints import Hints
 from cleaner.labels import BODY, LABEL_INDEX
+from cleaner.model.artefact import Verdicts
 from cleaner.types import Lines
 
 # The same examples in each run, so that a failure is a change's; no deadline, as machines are shared.
@@ -35,15 +35,15 @@ class MarkedModel:
     path = Path("marked")
     full_name = "marked-1"
 
-    def compile_hints(self, drop_like: tuple[str, ...], keep_like: tuple[str, ...]) -> None:
-        return None
+    def compile_hints(self, drop_like: tuple[str, ...], keep_like: tuple[str, ...]) -> Hints:
+        return Hints()
 
-    def judge(self, lines: Lines, is_dropped: np.ndarray, *_: object) -> Any:
+    def judge(self, lines: Lines, is_dropped: np.ndarray, *_: object) -> Verdicts:
         if any("break the model" in text for text in lines.texts):
             raise ZeroDivisionError("a line that the model cannot take")
         labels = np.array([LABEL_INDEX.get(text.split("|")[0], BODY) for text in lines.texts], dtype=np.int64)
         dropped = np.asarray(is_dropped, dtype=np.bool_)[labels]
-        return SimpleNamespace(labels=labels, scores=np.where(dropped, 0.9, 0.1), kept=~dropped)
+        return Verdicts(labels, np.where(dropped, 0.9, 0.1), ~dropped, np.full(len(labels), 0.5))
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def explain_rows(
     )
     article = assemble(Page(text, title=title), judged, model="news-1", options_hash="0" * 12)
     explained = tuple(
-        ExplainedLine(line, tuple(reasons), 0.5, ("nav", 0.01), (hints or {}).get(line.line))
+        ExplainedLine(line, tuple(reasons), THRESHOLD, ("nav", 0.01), (hints or {}).get(line.line))
         for line in judged.to_lines()
     )
     return Explanation(article, explained, THRESHOLD)

@@ -22,6 +22,7 @@ LAYERS = (
     {"features"},
     {"assemble", "model"},
     {"arrow"},
+    {"judging"},
     {"pipeline"},
     {"api", "crawl", "learn"},
     {"batch"},

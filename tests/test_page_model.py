@@ -31,12 +31,13 @@ from made_pages import (
 )
 
 from cleaner import Cleaner, DocumentError
+from cleaner.cli import main
 from cleaner.errors import ModelError
 from cleaner.features.hints import compile_hints
 from cleaner.features.pages import PageBatch
 from cleaner.labels import KEPT, LABELS
 from cleaner.learn.page_package import verify_page_model
-from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, MANIFEST, WEIGHTS, find_model
+from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, MANIFEST, WEIGHTS, find_model, load_model
 from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS
 from cleaner.model.page_artefact import PageJudge, load_page_model
 from cleaner.model.page_explain import _groups
@@ -300,8 +301,11 @@ def test_an_explained_page_has_the_lines_scores_and_threshold_that_decided(
     explained: Explanation, judge: PageJudge
 ) -> None:
     assert tuple(line.line for line in explained.lines) == explained.article.lines
-    assert explained.threshold == judge.threshold("balanced")
-    assert all(line.line.kept == (line.line.score < explained.threshold) for line in explained.lines)
+    assert all(line.line.kept == (line.line.score < line.threshold) for line in explained.lines)
+    # The page model speaks on all lines, the model of texts on those that it keeps.
+    of_page, of_text = judge.threshold("balanced"), load_model(DEFAULT_MODEL).thresholds("balanced")[0]
+    assert {line.threshold for line in explained.lines} == {of_page, of_text}
+    assert {line.threshold for line in explained.lines if line.line.text in STORY} == {of_text}
 
 
 def test_the_reasons_of_a_line_name_the_tags_that_it_stands_in(explained: Explanation) -> None:
@@ -342,11 +346,12 @@ def test_any_page_can_be_explained_line_by_line(cleaner: Cleaner, html: str) -> 
     assert len(explained.lines) == explained.article.lines_in
 
 
-def test_the_command_line_explains_a_page_with_its_tags(tmp_path: Path) -> None:
+def test_the_command_line_explains_a_page_with_its_tags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "page.html").write_text(whole_page(), encoding="utf-8")
-    result = run("explain", tmp_path / "page.html")
-    assert result.code == 0
-    assert TITLE in result.out.decode() and "tags: " in result.out.decode()
+    with pytest.raises(SystemExit) as left:
+        main(["explain", str(tmp_path / "page.html")])
+    out = capsys.readouterr().out
+    assert left.value.code == 0 and TITLE in out and "tags: " in out
 
 
 def test_a_page_that_cannot_be_cleaned_cannot_be_explained_either() -> None:

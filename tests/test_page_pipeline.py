@@ -36,7 +36,7 @@ from cleaner.extract.text import split_text
 from cleaner.features.hints import Hints
 from cleaner.features.pages import PageBatch
 from cleaner.labels import BODY, LABEL_INDEX
-from cleaner.model.artefact import DEFAULT_PAGE_MODEL, Verdicts, follow_witness
+from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, Verdicts, follow_witness
 
 MakeCleaner = Callable[..., Cleaner]
 
@@ -78,8 +78,9 @@ def test_each_line_of_a_news_page_is_in_title_text_or_removed_once(article: Arti
     assert lines_of(article) == Counter(walk(whole_page()).texts)
 
 
-def test_a_news_page_is_judged_by_the_page_model_and_described_by_what_it_declares(article: Article) -> None:
-    assert article.model.startswith(f"{DEFAULT_PAGE_MODEL}@") and "+" not in article.model
+def test_a_news_page_is_judged_as_a_page_then_as_a_text_and_described_by_what_it_declares(article: Article) -> None:
+    as_page, as_text = article.model.split("+")
+    assert as_page.startswith(f"{DEFAULT_PAGE_MODEL}@") and as_text.startswith(f"{DEFAULT_MODEL}@")
     assert article.lang == "en"
 
 
@@ -256,9 +257,19 @@ def test_on_a_page_of_which_nearly_all_is_kept_the_model_of_texts_drops_lines_to
     assert (article.model, article.extractor) == ("pages-marked+marked-1", "lines")
 
 
-def test_on_a_page_with_a_page_around_its_article_the_page_model_alone_decides(both_marked: MakeCleaner) -> None:
+def test_debris_in_the_tags_of_the_story_goes_by_the_model_of_texts(both_marked: MakeCleaner) -> None:
     article = both_marked().clean(html=f"{MENU}<p>The vote.<p>ad|Buy<p>She will sign.")
-    assert (article.text, article.model) == ("The vote.\n\nad|Buy\n\nShe will sign.", "pages-marked")
+    assert (article.text, article.model) == ("The vote.\n\nShe will sign.", "pages-marked+marked-1")
+
+
+def test_where_the_model_of_texts_would_take_nearly_all_the_page_model_alone_decides(both_marked: MakeCleaner) -> None:
+    article = both_marked().clean(html=f"{MENU}<p>The vote.<p>ad|Buy one of these<p>ad|Or two")
+    assert (article.text, article.model) == ("The vote.\n\nad|Buy one of these\n\nad|Or two", "pages-marked")
+
+
+def test_a_line_that_both_keep_has_the_class_that_its_tags_tell(both_marked: MakeCleaner) -> None:
+    article = both_marked().clean(html=f"{MENU}<h1>page-title|Bridge to close</h1><p>The vote.<p>ad|Buy")
+    assert [line.label for line in article.lines[-3:]] == ["title", "body", "ad"]
 
 
 def test_pages_and_texts_of_one_batch_are_judged_by_their_own_models_in_order(both_marked: MakeCleaner) -> None:
@@ -269,9 +280,9 @@ def test_pages_and_texts_of_one_batch_are_judged_by_their_own_models_in_order(bo
     ]  # fmt: skip
     outcomes = list(both_marked().clean_many(documents))
     assert [outcome.model if outcome.ok else None for outcome in outcomes] == [
-        "pages-marked", "pages-marked+marked-1", "marked-1", "marked-1", None, "pages-marked",
+        *["pages-marked+marked-1"] * 2, "marked-1", "marked-1", None, "pages-marked+marked-1",
     ]  # fmt: skip
-    story = "ad|Buy\n\nThe vote."
+    story = "The vote."
     assert [outcome.text for outcome in outcomes if outcome.ok] == [
         story, "The vote.\n\nShe will sign.", "Rain.", "Sun.", story,
     ]  # fmt: skip
@@ -350,14 +361,14 @@ def test_a_second_reader_that_gives_up_changes_nothing(
 def test_lines_that_only_trafilatura_tells_are_no_business_of_the_page_model(marked: MakeCleaner) -> None:
     cleaner = marked(extractor="trafilatura")
     cleaner.clean(html="<p>The vote.")
-    assert "_page_judge" not in vars(cleaner)
+    assert "page_judge" not in vars(cleaner._judges)
 
 
 def test_texts_are_cleaned_without_loading_the_page_model(marked: MakeCleaner, judge: MarkedJudge) -> None:
     cleaner = marked()
     cleaner.clean("The vote.")
     cleaner.clean(html="Announced as a page, but a text.")
-    assert "_page_judge" not in vars(cleaner)
+    assert "page_judge" not in vars(cleaner._judges)
 
 
 def test_a_page_of_too_many_lines_is_rejected_as_too_large(

@@ -9,7 +9,7 @@ import pytest
 
 from cleaner.learn.recurrent import NetPlan, draw_weights, fit_recurrent, loss_gradients, quantise_recurrent
 from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP
-from cleaner.model.recurrence import PIECE_LINES, WARM_LINES, RecurrentNet, plan_steps
+from cleaner.model.recurrence import PIECE_LINES, WARM_LINES, RecurrentNet, cut_pieces, plan_steps
 
 SMALL = NetPlan(n_inner=12, n_units=8, n_last=12, n_epochs=60, rate=5e-3, dropout=0.0, batch_lines=200)
 
@@ -33,7 +33,7 @@ def starts_of(*sizes: int) -> np.ndarray:
 
 @pytest.mark.parametrize("sizes", [(3, 0, 5, 1), (PIECE_LINES + WARM_LINES,), (1000, 2, 260), ()])
 def test_every_line_is_read_once_as_its_own_in_each_direction(sizes: tuple[int, ...]) -> None:
-    plan = plan_steps(starts_of(*sizes))
+    plan = plan_steps(cut_pieces(starts_of(*sizes)))
     for rows, counted in zip(plan.rows, plan.counted, strict=True):
         assert sorted(rows[counted].tolist()) == list(range(sum(sizes)))
     assert plan.sizes == sorted(plan.sizes, reverse=True)

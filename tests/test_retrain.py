@@ -23,7 +23,7 @@ from cleaner.learn.corpus import group_documents
 from cleaner.learn.new_labels import UNLABELLED, NewDocument, read_new_labels
 from cleaner.learn.replay import REPLAY, read_replay
 from cleaner.learn.retrain import Lesson
-from cleaner.model.artefact import DEFAULT_DROPPED, Model, decide, load_model
+from cleaner.model.artefact import DEFAULT_DROPPED, DEFAULT_MODEL, Model, decide, find_model, load_model
 
 OWN = Path(__file__).parent.parent / "data" / "lines.jsonl"
 
@@ -62,11 +62,8 @@ def write_documents(path: Path, records: Sequence[object]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("base") / "small-1"
-    result = run("train", "--labels", OWN, "--examples", OWN, "-o", output, "--quick", "--quiet")
-    assert result.code == 0, result.err
-    return output
+def base() -> Path:
+    return find_model(DEFAULT_MODEL)
 
 
 @pytest.fixture(scope="module")

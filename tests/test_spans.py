@@ -53,8 +53,8 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def eager(fitted: Path) -> Cleaner:
     """A cleaner that cuts whatever has a border, so that what is done with cuts shows on any text."""
     cleaner = Cleaner(fitted, cut="spans")
-    assert cleaner._spans is not None
-    cleaner._spans = replace(cleaner._spans, head_threshold=0.0, tail_threshold=0.0)
+    assert cleaner._judges._spans is not None
+    cleaner._judges._spans = replace(cleaner._judges._spans, head_threshold=0.0, tail_threshold=0.0)
     return cleaner
 
 
@@ -97,7 +97,7 @@ def test_a_name_that_stands_elsewhere_in_the_document_is_not_parted(
 
     def heads(*texts: str) -> set[str]:
         lines = Lines(list(texts), np.array([0, len(texts)]), [""])
-        found = find_candidates(cleaner._model.line_model, lines, np.ones(len(texts), dtype=np.bool_))
+        found = find_candidates(cleaner._judges.model.line_model, lines, np.ones(len(texts), dtype=np.bool_))
         return {entry.piece.text(texts[entry.line]) for entry in found}
 
     assert "Ana" in heads(line)
@@ -186,8 +186,8 @@ def test_the_model_names_what_cut(eager: Cleaner, fitted: Path) -> None:
 
 
 def test_markdown_lacks_what_was_cut_off(eager: Cleaner) -> None:
-    marked = Cleaner(eager._model.path, replace(eager.options, markdown=True))
-    marked._spans = eager._spans
+    marked = Cleaner(eager._judges.model.path, replace(eager.options, markdown=True))
+    marked._judges._spans = eager._judges._spans
     article = marked.clean("\n\n".join(f"{line} *Read more*: Striker" for line in STORY))
     cut = [removed for removed in article.removed if removed.start is not None]
     assert cut and article.markdown is not None
@@ -288,7 +288,7 @@ def test_a_piece_is_debris_only_within_what_was_glued_on() -> None:
 
 def test_debris_is_glued_to_paragraphs_of_other_sites(cleaner: Cleaner) -> None:
     documents, _ = read_labels(DATA / "lines.jsonl")
-    made, seams = glue_debris(cleaner._model, documents, 40, np.random.default_rng(0), {})
+    made, seams = glue_debris(cleaner._judges.model, documents, 40, np.random.default_rng(0), {})
     hosts = {document.id: document for document in documents}
     assert len(made) == 40 and seams
     for (number, line), seam in seams.items():
@@ -304,7 +304,7 @@ def test_what_a_reader_said_of_a_piece_is_learned(cleaner: Cleaner) -> None:
     document = LabelledDocument("d1", (line, *STORY[1:]), np.full(3, BODY))
     promo = LABEL_INDEX["promo"]
     for digest, is_learned in ((digest_piece(line[start:]), True), ("000000", False)):
-        cases = real_cases(cleaner._model, [document], {("d1", 0): {(start, len(line)): (digest, promo)}})
+        cases = real_cases(cleaner._judges.model, [document], {("d1", 0): {(start, len(line)): (digest, promo)}})
         assert (promo in cases.labels[cases.read]) == is_learned
 
 

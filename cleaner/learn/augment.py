@@ -20,6 +20,7 @@ _BODY, _TITLE, _TEASER, _INTERFACE = (LABEL_INDEX[label] for label in ("body", "
 _PLACES = ("head", "middle", "tail")
 _TOOLBAR_SHARE = 0.2
 _POINTER_SHARE = 0.45
+_REPEATED_SHARE = 0.3
 _LIST_SHARE = 0.2
 # A row of so many short lines is a list; no article needs to show more of one.
 _LIST_ITEM_CHARS, _MIN_LIST_LINES, _MAX_LIST_LINES = 60, 3, 25
@@ -215,8 +216,11 @@ def insert_debris(document: LabelledDocument, index: int, stock: DebrisStock, rn
         toolbar = stock.draw_toolbar(rng, document.lang)
         lines += [toolbar] if toolbar else []
     n_inside = 0 if clean else int(rng.poisson(1.2))
-    breaks = sorted(rng.integers(1, max(len(article), 2), size=n_inside).tolist())
     template = _draw_template(stock, rng, document.lang)
+    # Some sites set the same pointer between their paragraphs again and again.
+    pointer_share = 1.0 if template and rng.random() < _REPEATED_SHARE else _POINTER_SHARE
+    n_inside += 1 if n_inside and pointer_share == 1.0 else 0
+    breaks = sorted(rng.integers(1, max(len(article), 2), size=n_inside).tolist())
     items = stock.draw_list(rng, document.lang, document.site) if rng.random() < _LIST_SHARE else ()
     list_place = int(rng.integers(1, len(article) + 1))
     for number, line in enumerate(article):
@@ -224,7 +228,7 @@ def insert_debris(document: LabelledDocument, index: int, stock: DebrisStock, rn
             lines += items
         while breaks and breaks[0] == number:
             breaks.pop(0)
-            lines += _draw_inside(document, stock, rng, template)
+            lines += _draw_inside(document, stock, rng, template, pointer_share)
         lines.append(line)
     if list_place == len(article):
         lines += items
@@ -238,10 +242,14 @@ def insert_debris(document: LabelledDocument, index: int, stock: DebrisStock, rn
 
 
 def _draw_inside(
-    document: LabelledDocument, stock: DebrisStock, rng: np.random.Generator, template: str | None
+    document: LabelledDocument,
+    stock: DebrisStock,
+    rng: np.random.Generator,
+    template: str | None,
+    pointer_share: float,
 ) -> Sequence[SourceLine]:
     """A run of debris, or a pointer to another story, in the words of the site's template where it has one."""
-    if rng.random() >= _POINTER_SHARE:
+    if rng.random() >= pointer_share:
         return stock.draw_run(rng, document.lang, "middle", document.site)
     pointer = stock.draw_pointer(rng, document.lang)
     if pointer is None:

@@ -297,9 +297,9 @@ def render_card(manifest: Mapping[str, Any]) -> str:
 A classifier of the lines of scraped news. It gives each line the probabilities of {len(LABELS)} classes; a line whose
 probabilities of the dropped classes add up to the threshold of the mode goes.
 
-Two stages: hashed character 4-grams in a linear model, then its scores with dense features of the line, its
-neighbours and its document in a small net. Fitted with scikit-learn, run with numpy in whole numbers. The weights
-stand over hashes: no sentence of the training data can be read from them.
+Two stages: hashed character 4-grams in a linear model, fitted with scikit-learn; then its scores with dense features
+of each line in small nets that read the lines of a document in their order, forwards and backwards. Run with numpy in
+whole numbers. The weights stand over hashes: no sentence of the training data can be read from them.
 
 ## Trained on
 

@@ -15,7 +15,15 @@ import numpy.typing as npt
 from cleaner.features.shape import FloatArray
 from cleaner.learn.fit import IntArray, scale_layer
 from cleaner.model.nets import MAX_ACTIVATION, MAX_STEPS, N_LABELS, STEP
-from cleaner.model.recurrence import STATE_STEPS, Recurrence, RecurrentNet, StepPlan, plan_steps, state_bounds
+from cleaner.model.recurrence import (
+    STATE_STEPS,
+    Recurrence,
+    RecurrentNet,
+    StepPlan,
+    cut_pieces,
+    plan_steps,
+    state_bounds,
+)
 
 _DIRECTIONS = (0, 1)
 _ADAM = (0.9, 0.999, 1e-8)
@@ -37,10 +45,10 @@ class NetPlan:
     n_inner: int = 64
     n_units: int = 48
     n_last: int = 32
-    n_epochs: int = 14
+    n_epochs: int = 12
     rate: float = 2e-3
     decay: float = 1e-4
-    dropout: float = 0.3
+    dropout: float = 0.25
     batch_lines: int = 3000
 
 
@@ -105,7 +113,7 @@ def loss_gradients(
     rng: np.random.Generator,
 ) -> Weights:
     """Gradients of the lines' mean cross-entropy, weighted; inputs: in units of one deviation."""
-    plan = plan_steps(page_starts)
+    plan = plan_steps(cut_pieces(page_starts))
     inner, inner_mask = _rectify(inputs @ net["first"] + net["first_biases"], dropout, rng)
     passes = [_Pass.run(net, direction, inner, plan) for direction in _DIRECTIONS]
     states = np.concatenate([each.states for each in passes], axis=1)

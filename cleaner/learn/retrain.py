@@ -151,7 +151,9 @@ class Lesson:
             for model in (self.old.line_model, taught)
         )
         labels, groups = chosen.labels.astype(np.int64), range(len(chosen.kinds))
-        return compare_decisions(labels, chosen.page_starts, groups, before, after)
+        figures = compare_decisions(labels, chosen.page_starts, groups, before, after)
+        # These lines took part in the teaching: a loss on them tells, a gain does not.
+        return {**figures, "outcome": "no difference shown"} if figures["outcome"] == "better" else figures
 
     def _decide(self, model: LineModel, lines: Lines) -> Decisions:
         return self._decide_weights(model.exponentials(lines), lines.page_starts)

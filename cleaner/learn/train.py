@@ -74,7 +74,7 @@ class TrainingPlan:
     @classmethod
     def quick(cls, seed: int = 0) -> TrainingPlan:
         """A plan of seconds, for tests and for trying out labels."""
-        net = NetPlan(n_inner=32, n_units=16, n_last=16, n_epochs=10, rate=4e-3)
+        net = NetPlan(n_inner=32, n_units=16, n_last=16, n_epochs=20, rate=4e-3, dropout=0.1)
         return cls(seed, 3, 600, 100, 20, net=net, n_nets=1, n_scored_pages=60)
 
 
@@ -249,6 +249,7 @@ class _Trainer:
         if leave_out is None:
             self.replay = sample_replay(inputs, labels, lines.page_starts, kinds, self.matrix, plan.seed)
         weights = np.asarray(plan.kind_weights, dtype=np.float32)[np.repeat(kinds, np.diff(lines.page_starts))]
+        weights *= _class_weights(labels)[labels]
         n_pages = int(np.searchsorted(lines.page_starts, _SAMPLE_LINES, side="right")) - 1
         sample = lines.page_starts[: max(n_pages, 1) + 1]
         nets = []
@@ -341,6 +342,18 @@ class _Trainer:
         model = LineModel(self.tables, _NO_GRAMS, centers, factors, nets)
         inputs = model.line_inputs(lines, None, gram_logits(stage_one, self.matrix[rows]))
         return model.logits(inputs, lines.page_starts)
+
+
+# A class of debris with less than this share of the lines counts for more, by the root; without, biographies and ads
+# were never told from other debris (macro-F1 of the classes .57 against .66 out of fold, debris itself as well found).
+_FULL_SHARE, _MOST_WEIGHT = 0.03, 4.0
+
+
+def _class_weights(labels: IntArray) -> FloatArray:
+    """What a line of each class counts for; float32, shape (13,)."""
+    shares = np.bincount(labels, minlength=N_LABELS) / max(len(labels), 1)
+    weights = np.clip(np.sqrt(_FULL_SHARE / np.maximum(shares, 1e-9)), 1.0, _MOST_WEIGHT)
+    return np.where(DEFAULT_DROPPED, weights, 1.0).astype(np.float32)
 
 
 _NO_GRAMS = GramWeights(np.zeros((0, N_STAGE_ONE), np.int8), np.zeros(0, np.float32), np.zeros(0, np.float32))

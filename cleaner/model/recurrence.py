@@ -24,6 +24,7 @@ STATE_STEPS = 511
 # Longer documents are read in pieces, each with some lines before and after to come into its state: the time a step
 # takes is shared by the pieces, and that of a page of a thousand lines would have nobody to share it with.
 PIECE_LINES, WARM_LINES = 192, 32
+_GROUP_LINES = 4096
 
 
 def state_bounds(n_units: int) -> FloatArray:
@@ -57,32 +58,34 @@ class Recurrence:
         activations: float32 that hold integers in [0, 255], shape (n_lines, n_in). float32 that hold integers within
         ±STATE_STEPS, shape (n_lines, 2 * n_units).
         """
-        plan = plan_steps(page_starts)
         states = np.zeros((len(activations), 2, self.n_units), dtype=np.float32)
-        for direction, (rows, counted) in enumerate(zip(plan.rows, plan.counted, strict=True)):
-            pulls = activations[rows] @ self.inputs[direction]
-            pulls *= self.input_scales[direction]
-            pulls += self.biases[direction]
-            states[rows[counted], direction] = self._run(direction, pulls, plan.sizes)[counted]
+        for pieces in _group_pieces(cut_pieces(page_starts)):
+            plan = plan_steps(pieces)
+            pulls = activations[np.stack(plan.rows)] @ self.inputs
+            pulls *= self.input_scales
+            pulls += self.biases
+            # Both directions take a step at once; several nets at once would no longer fit the second cache.
+            steps = self._take_steps(pulls, plan.sizes)
+            for direction, (rows, counted) in enumerate(zip(plan.rows, plan.counted, strict=True)):
+                states[rows[counted], direction] = steps[direction, counted]
         return states.reshape(len(activations), 2 * self.n_units)
 
-    def _run(self, direction: int, pulls: FloatArray, sizes: list[int]) -> FloatArray:
-        """The states after each step of one direction, in whole steps; shape (n_rows, n_units)."""
+    def _take_steps(self, pulls: FloatArray, sizes: list[int]) -> FloatArray:
+        """The states after each step, in whole steps of STATE_STEPS; shape (2, n_rows, n_units)."""
         n_units, bounds = self.n_units, state_bounds(self.n_units)
-        weights, scales = self.states[direction], self.state_scales[direction]
-        steps = np.empty((len(pulls), n_units), dtype=np.float32)
-        state = before = np.zeros((sizes[0] if sizes else 0, n_units), dtype=np.float32)
+        steps = np.empty((*pulls.shape[:2], n_units), dtype=np.float32)
+        state = before = np.zeros((len(pulls), sizes[0] if sizes else 0, n_units), dtype=np.float32)
         first = 0
         for size in sizes:
-            both = before[:size] @ weights
-            both *= scales
-            both += pulls[first : first + size]
+            both = before[:, :size] @ self.states
+            both *= self.state_scales
+            both += pulls[:, first : first + size]
             np.clip(both, bounds, 1, out=both)
-            new = both[:, n_units:]
-            state = state[:size] - new
-            state *= both[:, :n_units]
+            new = both[..., n_units:]
+            state = state[:, :size] - new
+            state *= both[..., :n_units]
             state += new
-            before = np.multiply(state, np.float32(STATE_STEPS), out=steps[first : first + size])
+            before = np.multiply(state, np.float32(STATE_STEPS), out=steps[:, first : first + size])
             np.rint(before, out=before)
             first += size
         return steps
@@ -101,9 +104,8 @@ class StepPlan:
     counted: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
 
 
-def plan_steps(page_starts: npt.NDArray[np.int64]) -> StepPlan:
-    """The order in which the lines of pages are read together, longest pieces first."""
-    pieces = np.array(list(_pieces(page_starts)), dtype=np.int64).reshape(-1, 4)
+def plan_steps(pieces: npt.NDArray[np.int64]) -> StepPlan:
+    """The order in which the lines of pieces (`cut_pieces`) are read together, longest pieces first."""
     starts, ends, own_starts, own_ends = pieces[np.argsort(pieces[:, 0] - pieces[:, 1], kind="stable")].T
     lengths = ends - starts
     n_steps = int(lengths[0]) if len(lengths) else 0
@@ -116,8 +118,18 @@ def plan_steps(page_starts: npt.NDArray[np.int64]) -> StepPlan:
     return StepPlan(sizes.tolist(), rows, (forwards, backwards))
 
 
+def cut_pieces(page_starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The pieces that pages are read in: first line and end, and the same of its own lines; int64, (n_pieces, 4)."""
+    return np.array(list(_pieces(page_starts)), dtype=np.int64).reshape(-1, 4)
+
+
+def _group_pieces(pieces: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Pieces that are read together, of so many lines that memory does not grow with the length of a document."""
+    groups = np.cumsum(pieces[:, 1] - pieces[:, 0]) // _GROUP_LINES
+    return np.split(pieces, np.flatnonzero(np.diff(groups)) + 1) if len(pieces) else []
+
+
 def _pieces(page_starts: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int, int]]:
-    """First line and end of each piece, and of its own lines among them."""
     for start, end in pairwise(page_starts.tolist()):
         if start < end <= start + PIECE_LINES + WARM_LINES:
             yield start, end, start, end
