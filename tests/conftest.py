@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,12 @@ class MarkedModel:
         labels = np.array([LABEL_INDEX.get(text.split("|")[0], BODY) for text in lines.texts], dtype=np.int64)
         dropped = np.asarray(is_dropped, dtype=np.bool_)[labels]
         return Verdicts(labels, np.where(dropped, 0.9, 0.1), ~dropped, np.full(len(labels), 0.5))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard_ctrl_c() -> None:
+    """A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

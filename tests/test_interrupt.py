@@ -168,11 +168,13 @@ def test_an_interrupt_waits_for_the_end_of_a_write(number: int) -> None:
 
 
 def test_an_interrupt_while_a_worker_is_started_is_not_lost_and_not_heard_by_the_worker(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), interrupts_held():
-        worker = start("-c", "import time; print('started', flush=True); time.sleep(600)", folder=tmp_path)
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(worker.pid, signal.SIGINT)
-        assert next(lines_of(worker)) == "started"
-    assert worker.poll() is None
-    worker.kill()
-    worker.communicate()
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupts_held():
+            worker = start("-c", "import time; print('started', flush=True); time.sleep(600)", folder=tmp_path)
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(worker.pid, signal.SIGINT)
+            assert next(lines_of(worker)) == "started"
+        assert worker.poll() is None
+    finally:
+        worker.kill()
+        worker.communicate()
