@@ -24,6 +24,7 @@ from cleaner.learn.new_labels import UNLABELLED, NewDocument, read_new_labels
 from cleaner.learn.replay import REPLAY, read_replay
 from cleaner.learn.retrain import Lesson
 from cleaner.model.artefact import DEFAULT_DROPPED, DEFAULT_MODEL, Model, decide, find_model, load_model
+from cleaner.model.span_artefact import load_span_model
 
 OWN = Path(__file__).parent.parent / "data" / "lines.jsonl"
 
@@ -286,6 +287,10 @@ def test_a_taught_model_is_whole_and_names_its_base(base: Path, taught: tuple[Pa
     assert load_model(folder).manifest["base"] == name
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert card.startswith(f"# lantern 2\n\n## Retrained from {name}\n") and "`lantern.jsonl` | 24 | 192" in card
+
+
+def test_a_taught_model_cuts_pieces_as_its_base_does(base: Path, taught: tuple[Path, str]) -> None:
+    assert load_span_model(load_model(taught[0])).name == load_span_model(load_model(base)).name
 
 
 def test_the_same_lines_give_the_same_folder_to_the_last_bit(

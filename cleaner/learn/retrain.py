@@ -30,9 +30,11 @@ from cleaner.model.artefact import (
     decide,
     load_model,
     pack_weights,
+    read_hashed,
 )
 from cleaner.model.line_model import LineModel
 from cleaner.model.nets import exponentials
+from cleaner.model.span_artefact import SPAN_WEIGHTS
 from cleaner.types import Lines
 
 _N_FOLDS, _N_FOLDS_OF_MANY = 5, 3
@@ -233,6 +235,9 @@ def _write(
     """The folder of the model that was taught: the base's thresholds and figures, and those of the retraining."""
     old = lesson.old.manifest
     files = {WEIGHTS: to_npz(pack_weights(taught)), REPLAY: pack_replay(lesson.replay)}
+    if SPAN_WEIGHTS in old["sha256"]:
+        # What --cut spans needs was fitted to the base, and takes data that who teaches a model does not have.
+        files[SPAN_WEIGHTS] = read_hashed(lesson.old.path, old, SPAN_WEIGHTS)
     model_name, version = name_and_version(output, name)
     manifest: dict[str, Any] = {
         **old,
