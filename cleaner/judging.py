@@ -198,7 +198,7 @@ def _follow(of_page: Decision, rows: npt.NDArray[np.int64], of_text: Verdicts, n
     kept_chars = sum(len(texts[row]) for row in rows.tolist())
     left_chars = sum(len(texts[row]) for row in rows[of_text.kept].tolist())
     if not len(rows) or left_chars < CREDIBLE_SHARE * kept_chars:
-        # Nobody else was asked: what is judged as a page also counts as one.
+        # What the page model alone decides on counts as a page.
         return replace(of_page, judged=replace(judged, is_cutting=False))
     labels, scores, kept = judged.labels.copy(), judged.scores.copy(), judged.kept.copy()
     for row, label, score, keep in zip(

@@ -59,6 +59,13 @@ class GramModels:
     debris: Any
 
 
+def rows_of_pages(pages: IntArray, page_starts: IntArray) -> tuple[IntArray, IntArray]:
+    """The rows of some pages, by their number, and where each begins among them (n_pages + 1)."""
+    sizes = page_starts[pages + 1] - page_starts[pages]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    return np.repeat(page_starts[pages] - starts[:-1], sizes) + np.arange(starts[-1]), starts
+
+
 def fit_grams(matrix: csr_matrix, labels: IntArray, weights: FloatArray, n_epochs: int, seed: int) -> GramModels:
     """Stage one: linear models, one class against the rest, by averaged stochastic gradient descent."""
     from sklearn.linear_model import SGDClassifier

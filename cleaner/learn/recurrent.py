@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
-from cleaner.learn.fit import IntArray, scale_layer
+from cleaner.learn.fit import IntArray, rows_of_pages, scale_layer
 from cleaner.model.nets import MAX_ACTIVATION, MAX_STEPS, N_LABELS, STEP
 from cleaner.model.recurrence import (
     STATE_STEPS,
@@ -68,7 +68,7 @@ def fit_recurrent(
     step = 0
     for _ in range(plan.n_epochs):
         for pages in _batches(page_starts, batch_lines, rng):
-            rows, starts = _rows_of(pages, page_starts)
+            rows, starts = rows_of_pages(pages, page_starts)
             scaled = inputs[rows] / np.float32(STEP)
             gradients = loss_gradients(net, scaled, labels[rows], weights[rows], starts, plan.dropout, rng)
             rate = plan.rate * min(1.0, (step + 1) / _WARM_UP) * (0.5 + 0.5 * np.cos(np.pi * min(step / n_steps, 1.0)))
@@ -259,13 +259,6 @@ def _batches(page_starts: IntArray, n_lines: int, rng: np.random.Generator) -> I
     groups = np.split(order, np.flatnonzero(np.diff(batch)) + 1)
     for number in rng.permutation(len(groups)).tolist():
         yield groups[number]
-
-
-def _rows_of(pages: IntArray, page_starts: IntArray) -> tuple[IntArray, IntArray]:
-    """The rows of some pages, and where each begins among them."""
-    sizes = page_starts[pages + 1] - page_starts[pages]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    return np.repeat(page_starts[pages] - starts[:-1], sizes) + np.arange(starts[-1]), starts
 
 
 def quantise_recurrent(

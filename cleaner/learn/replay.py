@@ -18,6 +18,7 @@ import numpy.typing as npt
 from cleaner.errors import ModelError
 from cleaner.features.ngrams import N_BUCKETS
 from cleaner.features.shape import FloatArray
+from cleaner.learn.fit import rows_of_pages
 from cleaner.model.artefact import Model, read_hashed
 from cleaner.model.line_model import LINE_NAMES
 
@@ -51,10 +52,8 @@ class Replay:
 
     def of_kind(self, kind: int) -> Replay:
         """The documents of one kind."""
-        chosen = self.kinds == kind
-        sizes = np.diff(self.page_starts)
-        rows = np.repeat(chosen, sizes)
-        starts = np.concatenate([[0], np.cumsum(sizes[chosen])])
+        chosen = np.flatnonzero(self.kinds == kind)
+        rows, starts = rows_of_pages(chosen, self.page_starts)
         return Replay(self.inputs[rows], self.labels[rows], starts, self.kinds[chosen], self.gram_use)
 
     def gram_energy(self) -> npt.NDArray[np.float64]:
@@ -80,14 +79,14 @@ def sample_replay(
     for kind, n_lines in enumerate(_LINES_BY_KIND):
         of_kind = rng.permutation(np.flatnonzero(kinds == kind))
         chosen += of_kind[np.cumsum(sizes[of_kind]) <= n_lines].tolist()
-    chosen.sort()
-    rows = np.concatenate([np.arange(page_starts[index], page_starts[index + 1]) for index in chosen])
+    pages = np.array(sorted(chosen), dtype=np.int64)
+    rows, starts = rows_of_pages(pages, page_starts)
     energy = np.asarray(matrix.power(2).sum(axis=0), dtype=np.float64).ravel()
     return Replay(
         inputs[rows].astype(np.int8),
         labels[rows].astype(np.int8),
-        np.concatenate([[0], np.cumsum(sizes[chosen])]),
-        kinds[chosen].astype(np.int8),
+        starts,
+        kinds[pages].astype(np.int8),
         np.minimum(np.rint(np.log2(1 + energy) * _USE_STEPS), 255).astype(np.uint8),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from cleaner.labels import BODY
 from cleaner.learn.corpus import LabelledDocument, assign_folds, group_documents
 from cleaner.learn.evaluate import wilson_interval
 from cleaner.learn.fit import fit_net, quantise_net
-from cleaner.learn.package import manifest_bytes, render_card, to_npz, write_files
+from cleaner.learn.package import hash_contents, manifest_bytes, render_card, to_npz, write_files
 from cleaner.learn.spans import UNSURE, Cases, SpanLabels, choose_articles, made_cases, real_cases
 from cleaner.model.artefact import CARD, DEFAULT_DROPPED, MANIFEST, Model, decide, load_model, pack_nets
 from cleaner.model.nets import Net, exponentials, sum_logits
@@ -242,7 +241,7 @@ def describe_side(figures: Mapping[str, Any]) -> str:
 def _write(model: Model, nets: tuple[Net, ...], thresholds: Mapping[str, Any]) -> Model:
     weights = to_npz(pack_nets(nets))
     manifest = dict(model.manifest)
-    manifest["sha256"] = {**manifest["sha256"], SPAN_WEIGHTS: hashlib.sha256(weights).hexdigest()}
+    manifest["sha256"] = {**manifest["sha256"], **hash_contents({SPAN_WEIGHTS: weights})}
     manifest["spans"] = {"min_precision": MIN_PRECISION, "thresholds": dict(thresholds)}
     write_files(
         model.path,
