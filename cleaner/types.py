@@ -385,6 +385,15 @@ class ExplainedLine:
     hint: str | None = None
     cuts: tuple[Removed, ...] = ()
 
+    def parts(self) -> Iterator[tuple[str, Removed | None]]:
+        """The line's text in pieces, in order: each that was cut off, with what is known of it, and what stays."""
+        text, told = self.line.text, 0
+        for cut in self.cuts:
+            yield text[told : cut.start], None
+            yield text[cut.start : cut.end], cut
+            told = cut.end or 0
+        yield text[told:], None
+
 
 @dataclass(frozen=True)
 class Explanation:

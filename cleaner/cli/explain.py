@@ -319,12 +319,10 @@ def _body(row: ExplainedLine, is_removed: bool) -> Text:
     label = row.line.label
     style = f"strike {_style(label)}" if is_removed else "bold" if label == "title" else ""
     # A span and not the style of the whole, or the stroke would run on to the edge of the window.
-    text, body, written = row.line.text, Text(overflow="fold"), 0
-    for cut in row.cuts:
-        body.append(visible(text[written : cut.start]), style)
-        body.append(visible(text[cut.start : cut.end]), f"strike {_style(cut.label)}")
-        written = cut.end or 0
-    return body.append(visible(text[written:]), style)
+    body = Text(overflow="fold")
+    for text, cut in row.parts():
+        body.append(visible(text), style if cut is None else f"strike {_style(cut.label)}")
+    return body
 
 
 def _reasons(row: ExplainedLine, is_removed: bool, special: str | None, reasons: Sequence[Reason]) -> Text:

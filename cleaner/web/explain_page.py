@@ -352,15 +352,12 @@ def _row(
 
 def _text(row: ExplainedLine) -> str:
     """The line, its pieces that were cut off marked in the colours of their classes."""
-    text = row.line.text
-    parts: list[str] = []
-    written = 0
-    for cut in row.cuts:
-        told = f"cut off: {cut.label}, {_short(cut.score)}"
-        parts.append(_escape(text[written : cut.start]))
-        parts.append(f'<del class="piece c-{cut.label}" title="{told}">{_escape(text[cut.start : cut.end])}</del>')
-        written = cut.end or 0
-    return "".join((*parts, _escape(text[written:])))
+    return "".join(
+        _escape(text)
+        if cut is None
+        else f'<del class="piece c-{cut.label}" title="cut off: {cut.label}, {_short(cut.score)}">{_escape(text)}</del>'
+        for text, cut in row.parts()
+    )
 
 
 def _why(
