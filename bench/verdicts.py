@@ -40,7 +40,8 @@ from bench._system import CACHE, keep_out_of_git
 from cleaner import Article, Cleaner, Page
 from cleaner.features.pages import PageBatch
 from cleaner.learn.evaluate import shingle_counts
-from cleaner.learn.page_corpus import label_page, read_line_labels
+from cleaner.learn.line_labels import read_line_labels
+from cleaner.learn.page_corpus import label_page
 from cleaner.learn.page_train import PageTrainingPlan, fit_pages
 from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, load_model
 from cleaner.model.page_model import PageModel

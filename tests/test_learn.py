@@ -24,6 +24,7 @@ from cleaner.learn.corpus import (
     site_of,
 )
 from cleaner.learn.fit import fit_grams, fit_net, gram_logits, gram_matrix, measure_rarity, quantise_grams, quantise_net
+from cleaner.learn.line_labels import LineLabel, ReadLabels, digest_line
 from cleaner.learn.package import judge_document
 from cleaner.learn.pages import label_page, read_pages, read_suspects
 from cleaner.learn.recurrent import NetPlan
@@ -39,7 +40,7 @@ TINY = TrainingPlan(
     n_whole=0,
     gram_epochs=2,
     net=NetPlan(n_inner=8, n_units=4, n_last=8, n_epochs=2),
-    n_nets=1,
+    n_teachers=0,
 )
 
 
@@ -139,6 +140,30 @@ def test_pages_of_other_splits_and_with_doubtful_gold_are_left_out(tmp_path: Pat
     corpus = read_pages(path, {"train"}, read_suspects(table))
     assert [entry.id for entry in corpus.documents] == ["good"]
     assert [entry.row for entry in corpus.skipped] == [2, 3, 4]
+
+
+def test_what_was_read_of_a_line_overrules_the_gold(tmp_path: Path) -> None:
+    record = {
+        "id": "p",
+        "html": PAGE,
+        "body": GOLD,
+        "title": "Pier to be rebuilt | Brackwater Herald",
+        "split": "train",
+    }
+    plain = label_page(record)
+    assert plain is not None
+    share, quote = plain.lines.index("Share this story"), len(plain.lines) - 1
+    path = write_rows(tmp_path / "pages-x.jsonl", record, record | {"id": "front"})
+    said = [
+        LineLabel(share, digest_line("Share this story"), "interface", True),
+        LineLabel(quote, digest_line(plain.lines[quote]), "caption", False),
+        LineLabel(0, digest_line("Another line than the one that stands here now"), "body", True),
+    ]
+    corpus = read_pages(path, {"train"}, read=ReadLabels({"p": said}, {"front": "no_article"}))
+    assert [(entry.row, entry.problem) for entry in corpus.skipped] == [(1, "no article, or of no use, by reading")]
+    (document,) = corpus.documents
+    changed = {line: LABELS[document.labels[line]] for line in np.flatnonzero(document.labels != plain.labels).tolist()}
+    assert changed == {share: "interface", quote: "caption"}
 
 
 # --- groups and folds -----------------------------------------------------------------------------------------------

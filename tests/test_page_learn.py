@@ -17,16 +17,8 @@ from cleaner import Cleaner
 from cleaner.errors import InputError, UsageError
 from cleaner.labels import BODY, LABEL_INDEX, LABELS, TITLE
 from cleaner.learn.corpus import UNKNOWN_DEBRIS
-from cleaner.learn.page_corpus import (
-    UNREAD,
-    LabelledPage,
-    LineLabel,
-    ReadLabels,
-    digest_line,
-    label_page,
-    read_labelled_pages,
-    read_line_labels,
-)
+from cleaner.learn.line_labels import LineLabel, ReadLabels, digest_line, read_line_labels
+from cleaner.learn.page_corpus import UNREAD, LabelledPage, label_page, read_labelled_pages
 from cleaner.learn.page_package import in_text, measure_page_thresholds, verify_page_model, write_page_model
 from cleaner.learn.page_train import FittedPages, PageTrainingPlan, fit_pages
 from cleaner.learn.pages import read_suspects

@@ -7,7 +7,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cleaner.learn.recurrent import NetPlan, draw_weights, fit_recurrent, loss_gradients, quantise_recurrent
+from cleaner.learn.recurrent import (
+    NetPlan,
+    certain,
+    draw_weights,
+    fit_recurrent,
+    loss_gradients,
+    mean_probabilities,
+    quantise_recurrent,
+)
 from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP
 from cleaner.model.recurrence import PIECE_LINES, WARM_LINES, RecurrentNet, cut_pieces, plan_steps
 
@@ -22,8 +30,7 @@ def draw_inputs(n_lines: int, n_inputs: int = 6, seed: int = 0) -> np.ndarray:
 def draw_net(n_inputs: int = 6) -> RecurrentNet:
     weights = draw_weights(n_inputs, SMALL, np.random.default_rng(4))
     # Large weights at the states, so that far lines are felt.
-    weights["states0"] *= 3
-    weights["states1"] *= 3
+    weights["states"] *= 3
     return quantise_recurrent(weights, draw_inputs(400), np.array([0, 400]))
 
 
@@ -70,25 +77,25 @@ def test_gradients_are_those_of_the_loss() -> None:
     rng = np.random.default_rng(0)
     net = {name: values.astype(np.float64) for name, values in draw_weights(5, SMALL, rng).items()}
     starts, inputs = starts_of(4, 7, 1), rng.normal(size=(12, 5))
-    labels, weights = rng.integers(0, N_LABELS, 12), rng.random(12)
+    targets, weights = rng.dirichlet(np.ones(N_LABELS), 12), rng.random(12)
 
     def loss_of(name: str, place: int, change: float) -> float:
         moved = {key: values.copy() for key, values in net.items()}
         moved[name].reshape(-1)[place] += change
-        # The gradient at the last biases is the mean error, whose own class tells the loss: exp(-loss) = share.
+        # The gradient at the last biases is the mean error: what the net says of each class less what it should.
         total = 0.0
         for line in range(12):
             one = np.zeros(12)
             one[line] = 1.0
-            errors = loss_gradients(moved, inputs, labels, one, starts, 0.0, rng)["last_biases"]
-            total -= weights[line] * np.log(errors[labels[line]] + 1)
+            errors = loss_gradients(moved, inputs, targets, one, starts, 0.0, rng)["last_biases"]
+            total -= weights[line] * (targets[line] @ np.log(errors + targets[line]))
         return total / weights.sum()
 
-    gradients = loss_gradients(net, inputs, labels, weights, starts, 0.0, rng)
+    gradients = loss_gradients(net, inputs, targets, weights, starts, 0.0, rng)
     for name, gradient in gradients.items():
         place = int(np.abs(gradient).argmax())
-        slope = (loss_of(name, place, 1e-3) - loss_of(name, place, -1e-3)) / 2e-3
-        assert gradient.reshape(-1)[place] == pytest.approx(slope, rel=2e-2, abs=1e-5), name
+        slope = (loss_of(name, place, 1e-6) - loss_of(name, place, -1e-6)) / 2e-6
+        assert gradient.reshape(-1)[place] == pytest.approx(slope, rel=1e-4), name
 
 
 def test_what_stood_far_up_the_document_is_learnt_and_survives_the_way_into_whole_numbers() -> None:
@@ -97,8 +104,23 @@ def test_what_stood_far_up_the_document_is_learnt_and_survives_the_way_into_whol
     inputs = draw_inputs(800, 3)
     # The first line of a document tells the class of all its lines.
     labels = np.repeat((inputs[starts[:-1], 0] > 0).astype(np.int64), 4)
-    net = fit_recurrent(inputs, labels, np.ones(800, np.float32), starts, SMALL, 0)
+    net = fit_recurrent(inputs, certain(labels), np.ones(800, np.float32), starts, SMALL, 0)
     logits = quantise_recurrent(net, inputs, starts).logits(inputs, starts)
     assert (logits.argmax(axis=1) == labels).mean() > 0.95
     shuffled = inputs[rng.permutation(800)]
     assert (quantise_recurrent(net, inputs, starts).logits(shuffled, starts).argmax(axis=1) == labels).mean() < 0.7
+
+
+def test_a_net_learns_of_teachers_what_they_say_and_no_more() -> None:
+    starts, inputs = starts_of(*[4] * 200), draw_inputs(800, 3)
+    labels = np.repeat((inputs[starts[:-1], 0] > 0).astype(np.int64), 4)
+    weights = np.ones(800, np.float32)
+    teachers = [fit_recurrent(inputs, certain(labels), weights, starts, SMALL, seed) for seed in (1, 2)]
+    said = mean_probabilities(teachers, inputs, starts)
+    np.testing.assert_allclose(said.sum(axis=1), 1, rtol=1e-5)
+    some = slice(0, 40)
+    np.testing.assert_allclose(mean_probabilities(teachers, inputs[some], starts[:11]), said[some], atol=1e-5)
+    pupil = fit_recurrent(inputs, said, weights, starts, SMALL, 0)
+    heard = mean_probabilities([pupil], inputs, starts)
+    assert np.abs(heard - said).mean() < 0.02
+    assert (heard.argmax(axis=1) == labels).mean() > 0.95

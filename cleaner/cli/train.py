@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -38,9 +39,17 @@ def train(
         typer.Option("--document-labels", help="Table (tabs; id, digest, labels, doubtful) for --documents."),
     ] = None,
     suspects: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--suspects",
+            help="Table (tabs; id and verdict) of pages whose gold is wrong; they are left out. May be often.",
+        ),
+    ] = None,
+    line_labels: Annotated[
         Path | None,
         typer.Option(
-            "--suspects", help="Table (tabs; id and verdict) of pages whose gold is wrong; they are left out."
+            "--line-labels",
+            help="Table (tabs; id, line, digest, label, sure) of lines of --pages, as read.",
         ),
     ] = None,
     vectors: Annotated[
@@ -56,6 +65,7 @@ def train(
     ] = None,
     split: Annotated[str, typer.Option("--split", help="Train on the documents of this split alone.")] = "train",
     name: Annotated[str | None, typer.Option("--name", help="Name in the manifest; else from the folder's.")] = None,
+    processes: Annotated[int, typer.Option("--processes", min=1, help="How many nets are fitted at once.")] = 1,
     quick: Annotated[
         bool, typer.Option("--quick", help="A small model in seconds, to try out labels; its figures are worse.")
     ] = False,
@@ -89,6 +99,7 @@ def train(
             "--pages": pages,
             "--documents": documents,
             "--suspects": suspects,
+            "--line-labels": line_labels,
             "--vectors": vectors,
             "--licences": licences,
             "--quick": quick,
@@ -99,7 +110,8 @@ def train(
         note(f"{output}: {model.full_name}, from {model.manifest['base']}")
         return
     plan = TrainingPlan.quick(seed) if quick else TrainingPlan(seed=seed)
-    files = TrainingFiles(labels, pages or [], split, documents, document_labels, suspects, licences)
+    plan = replace(plan, n_processes=processes)
+    files = TrainingFiles(labels, pages or [], split, documents, document_labels, suspects or (), line_labels, licences)
     model = train_model(files, output, plan=plan, vectors=vectors, examples=examples, name=name, log=note)
     balanced = model.manifest["thresholds"]["balanced"]["article"]
     note(

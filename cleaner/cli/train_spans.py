@@ -17,7 +17,8 @@ def train_spans(
     pages: Annotated[list[Path] | None, typer.Option("--pages", help="As for train. May be given often.")] = None,
     documents: Annotated[Path | None, typer.Option("--documents", help="As for train.")] = None,
     document_labels: Annotated[Path | None, typer.Option("--document-labels", help="As for train.")] = None,
-    suspects: Annotated[Path | None, typer.Option("--suspects", help="As for train.")] = None,
+    suspects: Annotated[list[Path] | None, typer.Option("--suspects", help="As for train. May be given often.")] = None,
+    line_labels: Annotated[Path | None, typer.Option("--line-labels", help="As for train.")] = None,
     spans: Annotated[
         Path | None,
         typer.Option("--spans", help="Table (tabs; id, line, start, end, digest, label) of pieces of lines, as read."),
@@ -45,7 +46,7 @@ def train_spans(
             print(message, file=sys.stderr, flush=True)
 
     loaded = load_model(model)
-    files = TrainingFiles(labels, pages or [], split, documents, document_labels, suspects)
+    files = TrainingFiles(labels, pages or [], split, documents, document_labels, suspects or (), line_labels)
     data = read_training_data(files, note)
     read = read_span_labels(spans) if spans else {}
     fit(loaded, data.labelled, data.pages, read, SpanPlan.quick(seed) if quick else SpanPlan(seed=seed), note)

@@ -17,7 +17,8 @@ def train_vectors(
     pages: Annotated[list[Path] | None, typer.Option("--pages", help="As for `cleaner train`.")] = None,
     documents: Annotated[Path | None, typer.Option("--documents", help="As for `cleaner train`.")] = None,
     document_labels: Annotated[Path | None, typer.Option("--document-labels", help="As for `cleaner train`.")] = None,
-    suspects: Annotated[Path | None, typer.Option("--suspects", help="As for `cleaner train`.")] = None,
+    suspects: Annotated[list[Path] | None, typer.Option("--suspects", help="As for `cleaner train`.")] = None,
+    line_labels: Annotated[Path | None, typer.Option("--line-labels", help="As for `cleaner train`.")] = None,
     split: Annotated[str, typer.Option("--split", help="Take the lines of this split alone.")] = "train",
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
 ) -> None:
@@ -32,7 +33,7 @@ def train_vectors(
     if not labels:
         raise UsageError("train-vectors needs at least one --labels FILE")
     fit_and_write(
-        TrainingFiles(labels, pages or [], split, documents, document_labels, suspects),
+        TrainingFiles(labels, pages or [], split, documents, document_labels, suspects or (), line_labels),
         output,
         log=lambda message: None if quiet else print(message, file=sys.stderr, flush=True),
     )

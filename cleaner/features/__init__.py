@@ -1,6 +1,6 @@
 """Lines -> arrays: plain functions over the lines of many pages, with one version for all of them."""
 
-FEATURE_VERSION = 3
+FEATURE_VERSION = 4
 """Raised with every change that gives a line other features, or that hands them to the model in another form.
 
 A model names the version it was trained on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,43 @@ STORY_NAMES: tuple[str, ...] = (
 # chance matches, but then nearly every word of theirs is a word of the story.
 _WORD_BUCKETS = 2048
 _LINE_BUCKETS = 512
+
+# What is known of a word in its document, as bits of one byte, so that it is looked up once.
+(
+    _IN_TITLE,
+    _IN_FIRST_LINE,
+    _USED_TWICE,
+    _IN_PROSE,
+    _IN_PROSE_TWICE,
+    _STANDS_IN_PROSE,
+    _IN_LINE_BEFORE,
+    _IN_LINE_AFTER,
+) = (1 << bit for bit in range(8))
+
+
+def _fields(*conditions: Callable[[int], bool]) -> npt.NDArray[np.int64]:
+    """For each byte of marks one in the fields of sixteen bits whose condition it meets.
+
+    Weights are eight bits and a line shows fewer than 255 words: its sums fit into sixteen bits, four to an integer.
+    """
+    return np.array(
+        [sum(condition(marks) << 16 * field for field, condition in enumerate(conditions)) for marks in range(256)],
+        dtype=np.int64,
+    )
+
+
+_STORY_FIELDS = _fields(
+    lambda marks: True,
+    # A word stands elsewhere when the document uses it more than once; twice in one line is rare among rare words.
+    lambda marks: bool(marks & _USED_TWICE),
+    lambda marks: bool(marks & (_IN_PROSE_TWICE if marks & _STANDS_IN_PROSE else _IN_PROSE)),
+)
+_NEAR_FIELDS = _fields(
+    lambda marks: bool(marks & _IN_TITLE),
+    lambda marks: bool(marks & _IN_FIRST_LINE),
+    lambda marks: bool(marks & _IN_LINE_BEFORE),
+    lambda marks: bool(marks & _IN_LINE_AFTER),
+)
 
 
 def place_features(shape: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
@@ -108,29 +146,25 @@ def story_features(
     words = _weigh_words(tokens, rarity)
     title_words = _weigh_words(titles, rarity)
     line, weight = words.lines, words.weights
-    key = page[line] * _WORD_BUCKETS + words.hashes % np.uint32(_WORD_BUCKETS)
-    # A word stands elsewhere when the document uses it more than once; twice in one line is rare among rare words.
+    n_keys = n_pages * _WORD_BUCKETS
+    key = page[line] * _WORD_BUCKETS + (words.hashes & np.uint32(_WORD_BUCKETS - 1))
     in_prose = prose[line]
-    uses = np.bincount(key, minlength=n_pages * _WORD_BUCKETS)
-    prose_uses = np.bincount(key[in_prose], minlength=n_pages * _WORD_BUCKETS)
-    in_title = _marks(
-        n_pages * _WORD_BUCKETS, title_words.lines * _WORD_BUCKETS + title_words.hashes % np.uint32(_WORD_BUCKETS)
-    )
-    in_first = _marks(n_pages * _WORD_BUCKETS, key[first_of_page[line]])
+    prose_uses = np.bincount(key[in_prose], minlength=n_keys)
+    marks = (np.bincount(key, minlength=n_keys) > 1) * np.uint8(_USED_TWICE)
+    marks |= (prose_uses > 0) * np.uint8(_IN_PROSE)
+    marks |= (prose_uses > 1) * np.uint8(_IN_PROSE_TWICE)
+    marks[title_words.lines * _WORD_BUCKETS + (title_words.hashes & np.uint32(_WORD_BUCKETS - 1))] |= _IN_TITLE
+    marks[key[first_of_page[line]]] |= _IN_FIRST_LINE
     # Each line marks the buckets of its words, each word looks at the marks next door; a line of room at both ends.
-    own = (line + 1) * _LINE_BUCKETS + (words.hashes >> np.uint32(7)) % np.uint32(_LINE_BUCKETS)
-    by_line = _marks((n_lines + 2) * _LINE_BUCKETS, own)
-    # Weights are eight bits and a line shows fewer than 255 words: its sums fit into sixteen bits, four to an integer.
-    story = weight * (
-        1 + ((uses[key] > 1).astype(np.int64) << 16) + ((prose_uses[key] > in_prose).astype(np.int64) << 32)
-    )
-    near = weight * (
-        in_title[key].astype(np.int64)
-        + (in_first[key].astype(np.int64) << 16)
-        + (by_line[own - _LINE_BUCKETS].astype(np.int64) << 32)
-        + (by_line[own + _LINE_BUCKETS].astype(np.int64) << 48)
-    )
-    story_sums, near_sums = _sum_by_line(story, words.line_starts), _sum_by_line(near, words.line_starts)
+    own = (line + 1) * _LINE_BUCKETS + (words.hashes >> np.uint32(7) & np.uint32(_LINE_BUCKETS - 1))
+    by_line = np.zeros((n_lines + 2) * _LINE_BUCKETS, dtype=np.uint8)
+    by_line[own] = 1
+    marks_of_words = marks.take(key)
+    marks_of_words |= in_prose * np.uint8(_STANDS_IN_PROSE)
+    marks_of_words |= by_line.take(own - _LINE_BUCKETS) * np.uint8(_IN_LINE_BEFORE)
+    marks_of_words |= by_line.take(own + _LINE_BUCKETS) * np.uint8(_IN_LINE_AFTER)
+    story_sums = _sum_by_line(weight * _STORY_FIELDS.take(marks_of_words), words.line_starts)
+    near_sums = _sum_by_line(weight * _NEAR_FIELDS.take(marks_of_words), words.line_starts)
     total = story_sums & _LOW
     some = np.maximum(total, 1)
     shared_with_title = near_sums & _LOW
@@ -178,12 +212,6 @@ RARITY_BITS = 14
 def rarity_bucket(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """Where a word's rarity stands in the model's table of 2^14."""
     return hashes >> np.uint32(32 - RARITY_BITS)
-
-
-def _marks(size: int, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    marks = np.zeros(size, dtype=np.bool_)
-    marks[places] = True
-    return marks
 
 
 def _sum_by_line(values: npt.NDArray[np.int64], line_starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -57,7 +57,8 @@ class WordVectors:
         directions = np.zeros((len(counts), N_DIMENSIONS), dtype=np.float32)
         if len(some):
             rows = sum_rows(self._rows, vector_buckets(tokens.hashes), tokens.line_starts[:-1][some])
-            sums = rows.astype("<u8", copy=False).view("<u2").astype(np.int64) - 128 * counts[some, None]
+            sums = rows.astype("<u8", copy=False).view("<u2").astype(np.float32)
+            sums -= (128 * counts[some, None]).astype(np.float32)
             directions[some] = _to_unit(sums)
         return directions
 
@@ -99,19 +100,19 @@ def meaning_features(
 
 def _rest_of_page(own: FloatArray, weights: npt.NDArray[np.int64], page_starts: npt.NDArray[np.int64]) -> FloatArray:
     """Where the other lines of each line's page point together."""
-    weighted = own.astype(np.int64) * weights[:, None]
-    sums = np.zeros((len(own) + 1, N_DIMENSIONS), dtype=np.int64)
-    np.cumsum(weighted, axis=0, out=sums[1:])
-    totals = sums[page_starts[1:]] - sums[page_starts[:-1]]
-    return _to_unit(np.repeat(totals, np.diff(page_starts), axis=0) - weighted)
+    weighted = own * weights[:, None].astype(np.float32)
+    sizes = np.diff(page_starts)
+    # A page's lines are added up in their order, whatever pages stand beside it, so sums beyond 2^24 are no harm.
+    totals = np.add.reduceat(weighted, page_starts[:-1][sizes > 0], axis=0)
+    return _to_unit(np.subtract(np.repeat(totals, sizes[sizes > 0], axis=0), weighted, out=weighted))
 
 
-def _to_unit(sums: npt.NDArray[np.int64]) -> FloatArray:
-    """Rows of whole numbers at a length of about 127, rounded: float32 that hold integers, 0 stays 0."""
-    values = sums.astype(np.float64)
+def _to_unit(values: FloatArray) -> FloatArray:
+    """Rows at a length of about 127, rounded, written over them: float32 that hold integers, 0 stays 0."""
     # The squares of a row add up in one order, whatever rows stand beside it.
     lengths = np.sqrt((values * values).sum(axis=1, keepdims=True))
-    return np.rint(values * (_UNIT / np.maximum(lengths, 1.0))).astype(np.float32)
+    values *= np.float32(_UNIT) / np.maximum(lengths, np.float32(1))
+    return np.rint(values, out=values)
 
 
 def _cosines(left: FloatArray, right: FloatArray) -> FloatArray:

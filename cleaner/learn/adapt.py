@@ -2,16 +2,16 @@
 
 Stage one moves under a penalty towards its weights; grams that the old data used much move less, by the sum of their
 squares there (elastic weight consolidation: Kirkpatrick et al., "Overcoming catastrophic forgetting in neural
-networks", PNAS 2017). Of the nets only the last layer moves: towards the new labels, and on the replay sample towards
-the probabilities that the old nets gave (Li and Hoiem, "Learning without Forgetting", 2016). Both are convex, so the
+networks", PNAS 2017). Of the net only the last layer moves: towards the new labels, and on the replay sample towards
+the probabilities that the old net gave (Li and Hoiem, "Learning without Forgetting", 2016). Both are convex, so the
 same lines give the same model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ class AdaptPlan:
     """How far a model moves; chosen on groups of sites held out of training and on what it cost on data/.
 
     gram_penalty, gram_memory: on the square of a change to stage one, for each bucket and for its use by the old data;
-    without the second .8 points of F1 at 1 % lost were gone. net_penalty: on that of a change to the last layers.
+    without the second .8 points of F1 at 1 % lost were gone. net_penalty: on that of a change to the last layer.
     replay_weight: of all old lines together, in units of all new ones; at 5 .7 points were gone, at 10 .1, and at 20
     new debris of other languages was learned half as well.
     """
@@ -71,11 +71,12 @@ class Adapter:
     """Fits models to new lines, all of them or all but those of a fold; what both need is computed once."""
 
     def __init__(
-        self, base: LineModel, replay: Replay, new: NewLines, plan: AdaptPlan, *, move_nets: bool = True
+        self, base: LineModel, replay: Replay, new: NewLines, plan: AdaptPlan, *, move_net: bool = True
     ) -> None:
-        self.base, self.replay, self.new, self.plan, self.move_nets = base, replay, new, plan, move_nets
-        self._old_hidden = _hidden(base.nets, replay.inputs.astype(np.float32), replay.page_starts)
-        self._old_logits = _last(base.nets, self._old_hidden)
+        self.base, self.replay, self.new, self.plan, self.move_net = base, replay, new, plan, move_net
+        # Activations before the last layer, in whole steps; float32, shape (n_lines, n_units).
+        self._old_hidden = base.net.last_inputs(replay.inputs.astype(np.float32), replay.page_starts)
+        self._old_logits = base.net.rest[-1].logits(self._old_hidden)
         self._shifts: dict[frozenset[int], Float64Array] = {}
         # All that follows is over the buckets that the new lines use; no other weight moves.
         self._used = np.unique(new.matrix.indices)
@@ -88,20 +89,20 @@ class Adapter:
         """The model moved towards the new lines but those of one fold."""
         without = frozenset() if leave_out is None else frozenset({leave_out})
         grams = _shift_grams(self.base.grams, self._used, self._shift(without))
-        return replace(self.base, grams=grams, nets=self._fit_nets(without) if self.move_nets else self.base.nets)
+        return replace(self.base, grams=grams, net=self._fit_net(without) if self.move_net else self.base.net)
 
-    def _fit_nets(self, without: frozenset[int]) -> tuple[RecurrentNet, ...]:
+    def _fit_net(self, without: frozenset[int]) -> RecurrentNet:
         new, base = self.new, self.base
-        # What the nets are fitted to was scored by a stage one that had not seen it, as it will be at run time.
+        # What the net is fitted to was scored by a stage one that had not seen it, as it will be at run time.
         stage_one = np.zeros((new.lines.n_lines, N_STAGE_ONE), dtype=np.float32)
         for fold in sorted(set(new.folds.tolist()) - without):
             here = new.line_folds == fold
             stage_one[here] = self._shifted(self._shift(without | {fold}), here)
         learn = np.repeat(new.in_context & ~np.isin(new.folds, list(without)), np.diff(new.lines.page_starts))
         learn &= new.labels != UNLABELLED
-        hidden = _hidden(base.nets, base.line_inputs(new.lines, None, stage_one), new.lines.page_starts)[learn]
-        change = self._fit_last(hidden, _last(base.nets, hidden), new.labels[learn])
-        return _change_last(base.nets, change)
+        hidden = base.net.last_inputs(base.line_inputs(new.lines, None, stage_one), new.lines.page_starts)[learn]
+        change = self._fit_last(hidden, base.net.rest[-1].logits(hidden), new.labels[learn])
+        return _change_last(base.net, change)
 
     def _shifted(self, shift: Float64Array, rows: npt.NDArray[np.bool_]) -> FloatArray:
         return np.clip(self._logits[rows] + self._matrix[rows] @ shift, -8, 8).astype(np.float32)
@@ -115,7 +116,7 @@ class Adapter:
         return self._shifts[without]
 
     def _fit_last(self, hidden: FloatArray, logits: FloatArray, labels: IntArray) -> Float64Array:
-        """What is added to the nets' last layers, a row for each hidden unit and one for the bias."""
+        """What is added to the last layer, a row for each hidden unit and one for the bias."""
         plan = self.plan
         targets = np.concatenate([np.eye(N_LABELS)[labels], _softmax(self._old_logits)])
         # The old lines together weigh as much as so many new ones, however few those are.
@@ -177,34 +178,13 @@ def _shift_grams(grams: GramWeights, used: npt.NDArray[np.int32], shift: Float64
     return GramWeights(weights, grams.scales, grams.biases)
 
 
-def _hidden(nets: Sequence[RecurrentNet], inputs: FloatArray, page_starts: IntArray) -> FloatArray:
-    """Activations before the last layers, of all nets side by side; float32, shape (n_lines, n_units)."""
-    return np.concatenate([net.last_inputs(inputs, page_starts) for net in nets], axis=1)
-
-
-def _last(nets: Sequence[RecurrentNet], hidden: FloatArray) -> FloatArray:
-    """Mean logits of the nets from `_hidden`; float32, shape (n_lines, 13)."""
-    total = np.zeros((len(hidden), N_LABELS), dtype=np.float32)
-    for net, part in zip(nets, _split(nets, hidden, axis=1), strict=True):
-        total += net.rest[-1].logits(part)
-    return total / np.float32(len(nets))
-
-
-def _split(nets: Sequence[RecurrentNet], units: npt.NDArray[Any], axis: int) -> list[npt.NDArray[Any]]:
-    """The part of each net of what is laid side by side by hidden unit."""
-    return np.split(units, np.cumsum([len(net.rest[-1].weights) for net in nets])[:-1], axis=axis)
-
-
-def _change_last(nets: Sequence[RecurrentNet], change: Float64Array) -> tuple[RecurrentNet, ...]:
-    """The nets with a change to their mean logits, linear in the hidden units, taken into their last layers."""
-    changed = []
-    for net, part in zip(nets, _split(nets, change[:-1], axis=0), strict=True):
-        last = net.rest[-1]
-        scales, bounds = last.scales.astype(np.float64), np.full(len(part), float(MAX_ACTIVATION))
-        weights = last.weights * scales + len(nets) * part / MAX_ACTIVATION
-        moved = scale_layer(weights, last.biases * scales + change[-1], np.ones(len(part)), bounds).end()
-        changed.append(replace(net, rest=(*net.rest[:-1], moved)))
-    return tuple(changed)
+def _change_last(net: RecurrentNet, change: Float64Array) -> RecurrentNet:
+    """The net with a change to its logits, linear in the hidden units, taken into its last layer."""
+    last = net.rest[-1]
+    scales, bounds = last.scales.astype(np.float64), np.full(len(last.weights), float(MAX_ACTIVATION))
+    weights = last.weights * scales + change[:-1] / MAX_ACTIVATION
+    moved = scale_layer(weights, last.biases * scales + change[-1], np.ones(len(bounds)), bounds).end()
+    return replace(net, rest=(*net.rest[:-1], moved))
 
 
 def _softmax(logits: FloatArray) -> Float64Array:

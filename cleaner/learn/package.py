@@ -195,7 +195,10 @@ def write_model(
         "thresholds": thresholds,
         "calibration": {"method": "temperature", "temperature": round(fitted.temperature, 4)},
         "sha256": hash_contents(files),
-        "training": {"plan": asdict(plan), "data": [asdict(entry) for entry in data_files]},
+        "training": {
+            "plan": {key: value for key, value in asdict(plan).items() if key != "n_processes"},
+            "data": [asdict(entry) for entry in data_files],
+        },
         "figures": {"cv": report_out_of_fold(fitted, thresholds, n_resamples)},
         "examples": [],
     }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cleaner.assemble import normalise
-from cleaner.errors import DocumentError, InputError
+from cleaner.errors import DocumentError
 from cleaner.extract.html import WalkedPage, walk_page
 from cleaner.extract.metadata import read_metadata
 from cleaner.extract.page import parse_page
 from cleaner.labels import BODY, LABEL_INDEX, TITLE
-from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow, read_rows
+from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow
+from cleaner.learn.line_labels import ReadLabels
 from cleaner.learn.pages import choose_gold_lines, read_page_records
 from cleaner.types import Metadata
 
@@ -27,25 +27,6 @@ UNREAD = -2
 _DEBATABLE_WEIGHT, _SURE_WEIGHT = 0.3, 1.5
 _LIKE_TITLE = 0.5
 _MIN_TITLE_CHARS, _MAX_TITLE_CHARS = 8, 400
-_NO_PAGE = frozenset({"no_article", "unusable"})
-
-
-@dataclass(frozen=True)
-class LineLabel:
-    """What a reader said of a line. digest: of the line's text, so that a label never lands on another line."""
-
-    line: int
-    digest: str
-    label: str
-    is_sure: bool
-
-
-@dataclass(frozen=True)
-class ReadLabels:
-    """Lines labelled by reading, by page; and pages whose gold or text is of no use, with the verdict."""
-
-    lines: Mapping[str, Sequence[LineLabel]] = field(default_factory=dict)
-    verdicts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,34 +51,6 @@ class LabelledPage:
     @property
     def is_whole(self) -> bool:
         return self.body is not None
-
-
-def digest_line(text: str) -> str:
-    """Six hexadecimal digits that stand for a line; too few to tell which text it was."""
-    return hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()[:6]
-
-
-def read_line_labels(path: Path) -> ReadLabels:
-    """Labels from a table of ``id, line, digest, label, sure`` with a head line, by tabs. Raises InputError.
-
-    A row without a line number is about its whole page: ``no_article`` or ``unusable``.
-    """
-    lines: dict[str, list[LineLabel]] = {}
-    verdicts: dict[str, str] = {}
-    for number, row in enumerate(read_rows(path)):
-        if number == 0 or not row.strip():
-            continue
-        try:
-            page, line, digest, label, sure = row.decode("utf-8").rstrip("\r\n").split("\t")
-            if label not in (LABEL_INDEX if line else _NO_PAGE):
-                raise ValueError(f"unknown {'class' if line else 'verdict'} {label!r}")
-            if line:
-                lines.setdefault(page, []).append(LineLabel(int(line), digest, label, sure == "1"))
-            else:
-                verdicts[page] = label
-        except ValueError as error:
-            raise InputError(f"{path}, row {number}: {error}") from None
-    return ReadLabels(lines, verdicts)
 
 
 def read_labelled_pages(
@@ -129,7 +82,7 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 def label_page(record: Mapping[str, Any], suspects: Collection[str], read: ReadLabels) -> LabelledPage | str:
     """The page with its labels, or why it is of no use."""
     page_id = str(record.get("id", ""))
-    if read.verdicts.get(page_id) in _NO_PAGE:
+    if page_id in read.verdicts:
         return "no article, or of no use, by reading"
     try:
         document = parse_page(record["html"])
@@ -151,11 +104,10 @@ def label_page(record: Mapping[str, Any], suspects: Collection[str], read: ReadL
             body, misfit = None, "its lines do not make up its gold"
     else:
         _label_by_segments(labels, walked.texts, record)
-    for entry in read.lines.get(page_id, ()):
-        if 0 <= entry.line < n_lines and digest_line(walked.texts[entry.line]) == entry.digest:
-            is_standfirst = entry.label == "title" and not titles.are_said_by(walked.texts[entry.line])
-            labels[entry.line] = BODY if is_standfirst else LABEL_INDEX[entry.label]
-            weights[entry.line] = _SURE_WEIGHT if entry.is_sure else _DEBATABLE_WEIGHT
+    for entry in read.of_page(page_id, walked.texts):
+        is_standfirst = entry.label == "title" and not titles.are_said_by(walked.texts[entry.line])
+        labels[entry.line] = BODY if is_standfirst else LABEL_INDEX[entry.label]
+        weights[entry.line] = _SURE_WEIGHT if entry.is_sure else _DEBATABLE_WEIGHT
     if (labels == UNREAD).all():
         return misfit or "nothing is known of its lines"
     return LabelledPage(

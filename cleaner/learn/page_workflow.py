@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cleaner.errors import InputError, UsageError
 from cleaner.learn.corpus import read_rows
+from cleaner.learn.line_labels import NOTHING_READ, read_line_labels
 from cleaner.learn.package import DataFile, hash_file
-from cleaner.learn.page_corpus import LabelledPage, ReadLabels, read_labelled_pages, read_line_labels
+from cleaner.learn.page_corpus import LabelledPage, read_labelled_pages
 from cleaner.learn.page_package import count_lines, write_page_model
 from cleaner.learn.page_train import Log, PageTrainingPlan, fit_pages
 from cleaner.learn.pages import read_suspects
@@ -40,7 +41,7 @@ def train_page_model(
     plan = plan or PageTrainingPlan()
     licence_of = read_table(licences) if licences else {}
     marked = {page for path in suspects for page in read_suspects(path)}
-    read = read_line_labels(line_labels) if line_labels else ReadLabels()
+    read = read_line_labels(line_labels) if line_labels else NOTHING_READ
     files: list[DataFile] = []
     labelled: list[LabelledPage] = []
     for path in expand_paths(pages, "pages-*.jsonl.zst"):

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cleaner.labels import BODY, TITLE
+from cleaner.labels import BODY, LABEL_INDEX, TITLE
 from cleaner.learn.align import align, split_words
 from cleaner.learn.augment import strip_site_name
 from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow, LabelledDocument, read_rows
 from cleaner.learn.evaluate import shingle_counts
+from cleaner.learn.line_labels import NOTHING_READ, ReadLabels
 
 # Below this the gold is not made of the page's lines, and its labels would teach chance.
 MIN_CHOICE_F1 = 0.93
@@ -29,15 +30,18 @@ class PageCorpus:
     skipped: list[BadRow]
 
 
-def read_pages(path: Path, splits: Collection[str], suspects: Collection[str] = ()) -> PageCorpus:
+def read_pages(
+    path: Path, splits: Collection[str], suspects: Collection[str] = (), read: ReadLabels = NOTHING_READ
+) -> PageCorpus:
     """The pages of a JSON Lines file (``id, html, body``, maybe ``title, headlines, domain, lang, split``).
 
-    splits: those to read; a page without one counts as ``train``. suspects: ids of pages whose gold is doubtful.
+    splits: those to read; a page without one counts as ``train``. suspects: ids of pages whose gold is doubtful. read:
+    what was said of lines by reading, which overrules the gold.
     Raises InputError where the file cannot be read.
     """
     documents: list[LabelledDocument] = []
     skipped: list[BadRow] = []
-    for row, outcome in _read_rows(path, splits, suspects):
+    for row, outcome in _read_rows(path, splits, suspects, read):
         if isinstance(outcome, str):
             skipped.append(BadRow(str(path), row, outcome))
         else:
@@ -46,7 +50,7 @@ def read_pages(path: Path, splits: Collection[str], suspects: Collection[str] = 
 
 
 def _read_rows(
-    path: Path, splits: Collection[str], suspects: Collection[str]
+    path: Path, splits: Collection[str], suspects: Collection[str], read: ReadLabels
 ) -> Iterator[tuple[int, LabelledDocument | str]]:
     for row, record in read_page_records(path):
         if isinstance(record, str):
@@ -57,8 +61,10 @@ def _read_rows(
             yield row, "no html or no body"
         elif record.get("gold_suspect") or record.get("id") in suspects:
             yield row, "its gold is marked as doubtful"
+        elif record.get("id") in read.verdicts:
+            yield row, "no article, or of no use, by reading"
         else:
-            yield row, label_page(record) or "its lines do not make up its gold"
+            yield row, label_page(record, read) or "its lines do not make up its gold"
 
 
 def read_page_records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -88,7 +94,7 @@ def choose_gold_lines(lines: Sequence[str], body: str) -> npt.NDArray[np.bool_] 
     return keep if fits else None
 
 
-def label_page(record: dict[str, Any]) -> LabelledDocument | None:
+def label_page(record: dict[str, Any], read: ReadLabels = NOTHING_READ) -> LabelledDocument | None:
     """The page as a document, or None where no choice among its lines comes near the gold text."""
     import turbohtml
 
@@ -104,6 +110,10 @@ def label_page(record: dict[str, Any]) -> LabelledDocument | None:
     for number, line in enumerate(lines):
         if not keep[number] and " ".join(split_words(line)) in headlines:
             labels[number] = TITLE
+    for entry in read.of_page(str(record.get("id", "")), lines):
+        # Who reads calls a standfirst title too; here it is a line of the article like others.
+        is_standfirst = entry.label == "title" and labels[entry.line] != TITLE
+        labels[entry.line] = BODY if is_standfirst else LABEL_INDEX[entry.label]
     return LabelledDocument(
         id=str(record.get("id", "")),
         lines=tuple(lines),

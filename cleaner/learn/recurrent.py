@@ -6,7 +6,7 @@ weights in minutes. The gradient is checked against differences in the tests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
 from cleaner.learn.fit import IntArray, rows_of_pages, scale_layer
-from cleaner.model.nets import MAX_ACTIVATION, MAX_STEPS, N_LABELS, STEP
+from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS, STEP
 from cleaner.model.recurrence import (
     STATE_STEPS,
     Recurrence,
@@ -22,14 +22,15 @@ from cleaner.model.recurrence import (
     StepPlan,
     cut_pieces,
     plan_steps,
-    state_bounds,
 )
 
-_DIRECTIONS = (0, 1)
+_N_KINDS, _GATES, _NEW = 2, 0, 1
+_N_DIRECTIONS = 2
 _ADAM = (0.9, 0.999, 1e-8)
 _WARM_UP = 50  # steps
 _LEAST_BATCHES, _LEAST_BATCH_LINES = 50, 128
 _MAX_NORM = 1.0  # of a gradient
+_PAGES_AT_ONCE = 400
 
 Weights = dict[str, FloatArray]
 
@@ -45,19 +46,20 @@ class NetPlan:
     n_inner: int = 64
     n_units: int = 48
     n_last: int = 32
-    n_epochs: int = 12
+    n_epochs: int = 9
     rate: float = 2e-3
     decay: float = 1e-4
-    dropout: float = 0.25
+    dropout: float = 0.3
     batch_lines: int = 3000
 
 
 def fit_recurrent(
-    inputs: FloatArray, labels: IntArray, weights: FloatArray, page_starts: IntArray, plan: NetPlan, seed: int
+    inputs: FloatArray, targets: FloatArray, weights: FloatArray, page_starts: IntArray, plan: NetPlan, seed: int
 ) -> Weights:
-    """The weights of a net fitted to lines of known classes; by Adam with decay (Loshchilov and Hutter, 2019).
+    """The weights of a net fitted to the classes of lines; by Adam with decay (Loshchilov and Hutter, 2019).
 
-    inputs: float32 that hold integers within ±MAX_STEPS, shape (n_lines, n_in). labels, weights: shape (n_lines,).
+    inputs: float32 that hold integers within ±MAX_STEPS, shape (n_lines, n_in). targets: shape (n_lines, N_LABELS),
+    the probability of each class: 1 for the true one (`certain`), or what other nets say. weights: shape (n_lines,).
     """
     rng = np.random.default_rng([seed, 17])
     net = draw_weights(inputs.shape[1], plan, rng)
@@ -70,58 +72,79 @@ def fit_recurrent(
         for pages in _batches(page_starts, batch_lines, rng):
             rows, starts = rows_of_pages(pages, page_starts)
             scaled = inputs[rows] / np.float32(STEP)
-            gradients = loss_gradients(net, scaled, labels[rows], weights[rows], starts, plan.dropout, rng)
+            gradients = loss_gradients(net, scaled, targets[rows], weights[rows], starts, plan.dropout, rng)
             rate = plan.rate * min(1.0, (step + 1) / _WARM_UP) * (0.5 + 0.5 * np.cos(np.pi * min(step / n_steps, 1.0)))
             step += 1
             _take_step(net, gradients, moments, step, rate, plan.decay)
     return net
 
 
+def mean_probabilities(nets: Sequence[Weights], inputs: FloatArray, page_starts: IntArray) -> FloatArray:
+    """What some nets say of each line together, by the mean of their logits; float32, shape (n_lines, N_LABELS)."""
+    probabilities = np.empty((len(inputs), N_LABELS), dtype=np.float32)
+    pages = np.arange(len(page_starts) - 1)
+    for some in np.array_split(pages, max(len(pages) // _PAGES_AT_ONCE, 1)):
+        rows, starts = rows_of_pages(some, page_starts)
+        scaled = inputs[rows] / np.float32(STEP)
+        logits = np.mean([_logits(net, scaled, starts) for net in nets], axis=0)
+        probabilities[rows] = _softmax(logits)
+    return probabilities
+
+
+def _logits(net: Weights, inputs: FloatArray, page_starts: IntArray) -> FloatArray:
+    inner = np.maximum(inputs @ net["first"] + net["first_biases"], 0)
+    way = _Way.go(net, inner, plan_steps(cut_pieces(page_starts)))
+    outer = np.maximum(np.concatenate([inner, way.states], axis=1) @ net["second"] + net["second_biases"], 0)
+    logits: FloatArray = outer @ net["last"] + net["last_biases"]
+    return logits
+
+
+def certain(labels: IntArray) -> FloatArray:
+    """Targets of lines of known classes; float32, shape (n_lines, N_LABELS)."""
+    return np.eye(N_LABELS, dtype=np.float32)[labels]
+
+
 def draw_weights(n_inputs: int, plan: NetPlan, rng: np.random.Generator) -> Weights:
     """Weights to begin with, even between plus and minus one over a root; gates a quarter of that around half open."""
-    entering = {f"inputs{direction}": (plan.n_inner, 2 * plan.n_units) for direction in _DIRECTIONS}
-    carried = {f"states{direction}": (plan.n_units, 2 * plan.n_units) for direction in _DIRECTIONS}
-    shapes = {
-        "first": (n_inputs, plan.n_inner),
-        **entering,
-        **carried,
-        "second": (plan.n_inner + 2 * plan.n_units, plan.n_last),
-        "last": (plan.n_last, N_LABELS),
-    }
+    recurrent = (_N_KINDS, _N_DIRECTIONS)
     net: Weights = {}
-    for name, shape in shapes.items():
-        is_gated = name in entering or name in carried
+    for name, shape in (
+        ("first", (n_inputs, plan.n_inner)),
+        ("inputs", (*recurrent, plan.n_inner, plan.n_units)),
+        ("states", (*recurrent, plan.n_units, plan.n_units)),
+        ("second", (plan.n_inner + _N_DIRECTIONS * plan.n_units, plan.n_last)),
+        ("last", (plan.n_last, N_LABELS)),
+    ):
+        is_gated = len(shape) > len(recurrent)
         bound = 1 / np.sqrt(plan.n_units if is_gated else shape[0])
         net[name] = rng.uniform(-bound, bound, shape).astype(np.float32)
         if is_gated:
-            net[name][:, : plan.n_units] *= np.float32(0.25)
-        if name in carried:
+            net[name][_GATES] *= np.float32(0.25)
+        if name == "states":
             continue
-        biases = net[f"{name}_biases"] = rng.uniform(-bound, bound, shape[1]).astype(np.float32)
+        biases = net[f"{name}_biases"] = rng.uniform(-bound, bound, (*shape[:-2], shape[-1])).astype(np.float32)
         if is_gated:
-            biases[: plan.n_units] = 0.5
+            biases[_GATES] = 0.5
     return net
 
 
 def loss_gradients(
     net: Weights,
     inputs: FloatArray,
-    labels: IntArray,
+    targets: FloatArray,
     weights: FloatArray,
     page_starts: IntArray,
     dropout: float,
     rng: np.random.Generator,
 ) -> Weights:
     """Gradients of the lines' mean cross-entropy, weighted; inputs: in units of one deviation."""
-    plan = plan_steps(cut_pieces(page_starts))
     inner, inner_mask = _rectify(inputs @ net["first"] + net["first_biases"], dropout, rng)
-    passes = [_Pass.run(net, direction, inner, plan) for direction in _DIRECTIONS]
-    states = np.concatenate([each.states for each in passes], axis=1)
-    state_mask = _draw_mask(states.shape, dropout, rng)
-    joined = np.concatenate([inner, states * state_mask], axis=1)
+    way = _Way.go(net, inner, plan_steps(cut_pieces(page_starts)))
+    state_mask = _draw_mask(way.states.shape, dropout, rng)
+    joined = np.concatenate([inner, way.states * state_mask], axis=1)
     outer, outer_mask = _rectify(joined @ net["second"] + net["second_biases"], dropout, rng)
     errors: FloatArray = _softmax(outer @ net["last"] + net["last_biases"])
-    errors[np.arange(len(labels)), labels] -= 1
+    errors -= targets
     errors *= (weights / weights.sum())[:, None]
 
     gradients: Weights = {}
@@ -134,82 +157,93 @@ def loss_gradients(
     errors = back("last", outer, errors) * outer_mask
     errors = back("second", joined, errors)
     n_inner = inner.shape[1]
-    inner_errors, state_errors = errors[:, :n_inner], errors[:, n_inner:] * state_mask
-    for direction, one in enumerate(passes):
-        n_units = one.states.shape[1]
-        inner_errors = inner_errors + one.back(
-            net, direction, inner, state_errors[:, direction * n_units : (direction + 1) * n_units], plan, gradients
-        )
+    inner_errors = errors[:, :n_inner] + way.back(net, inner, errors[:, n_inner:] * state_mask, gradients)
     back("first", inputs, inner_errors * inner_mask)
     return gradients
 
 
 @dataclass(frozen=True)
-class _Pass:
-    """One direction's way through the lines.
+class _Way:
+    """The way of the recurrence through the lines, in both directions at once.
 
-    states: of each line, float32, shape (n_lines, n_units). before, sums: the state before each step and the sums of
-    gates and new states, rows in the order of the plan.
+    states: of each line, float32, shape (n_lines, 2 * n_units). before: the state before each step, shape (2, n_rows,
+    n_units), rows in the order of the plan. sums: of gates and of new states, shape (2, 2, n_rows, n_units).
     """
 
+    plan: StepPlan
     states: FloatArray
     before: FloatArray
     sums: FloatArray
 
     @classmethod
-    def run(cls, net: Weights, direction: int, inner: FloatArray, plan: StepPlan) -> _Pass:
-        rows, counted = plan.rows[direction], plan.counted[direction]
-        weights = net[f"states{direction}"]
-        sums = inner[rows] @ net[f"inputs{direction}"] + net[f"inputs{direction}_biases"]
-        n_units, bounds = len(weights), state_bounds(len(weights))
-        before, after = (np.empty((len(rows), n_units), dtype=np.float32) for _ in range(2))
-        state = np.zeros((plan.sizes[0] if plan.sizes else 0, n_units), dtype=np.float32)
+    def go(cls, net: Weights, inner: FloatArray, plan: StepPlan) -> _Way:
+        weights = net["states"]
+        sums = inner[np.stack(plan.rows)] @ net["inputs"]
+        sums += net["inputs_biases"][:, :, None]
+        n_rows, n_units = sums.shape[2:]
+        before, after = (np.empty((_N_DIRECTIONS, n_rows, n_units), dtype=inner.dtype) for _ in range(2))
+        state = np.zeros((_N_DIRECTIONS, plan.sizes[0] if plan.sizes else 0, n_units), dtype=inner.dtype)
         first = 0
         for size in plan.sizes:
             here = slice(first, first + size)
-            before[here] = state[:size]
-            sums[here] += before[here] @ weights
-            both = np.clip(sums[here], bounds, 1)
-            new = both[:, n_units:]
-            state = after[here] = (before[here] - new) * both[:, :n_units] + new
+            state = state[:, :size]
+            before[:, here] = state
+            both = state @ weights
+            both += sums[:, :, here]
+            sums[:, :, here] = both
+            gates, new = _between_bounds(both)
+            state = np.subtract(state, new, out=after[:, here])
+            state *= gates
+            state += new
             first += size
-        states = np.empty((len(inner), n_units), dtype=np.float32)
-        states[rows[counted]] = after[counted]
-        return cls(states, before, sums)
+        states = np.empty((len(inner), _N_DIRECTIONS, n_units), dtype=inner.dtype)
+        for direction, (rows, counted) in enumerate(zip(plan.rows, plan.counted, strict=True)):
+            states[rows[counted], direction] = after[direction, counted]
+        return cls(plan, states.reshape(len(inner), _N_DIRECTIONS * n_units), before, sums)
 
-    def back(
-        self, net: Weights, direction: int, inner: FloatArray, errors: FloatArray, plan: StepPlan, gradients: Weights
-    ) -> FloatArray:
-        """Errors at the inner layer, given those at the states; the gradients of this direction are filled in."""
-        rows, counted = plan.rows[direction], plan.counted[direction]
-        n_units = self.before.shape[1]
-        both = np.clip(self.sums, state_bounds(n_units), 1)
-        update, new = both[:, :n_units], both[:, n_units:]
-        slopes = np.concatenate([self.before - new, 1 - update], axis=1) * (both == self.sums)
-        local = errors[rows] * counted[:, None]
-        transposed = np.ascontiguousarray(net[f"states{direction}"].T)
+    def back(self, net: Weights, inner: FloatArray, errors: FloatArray, gradients: Weights) -> FloatArray:
+        """Errors at the inner layer, given those at the states; the gradients of the recurrence are filled in."""
+        n_units = self.before.shape[2]
+        rows, counted = np.stack(self.plan.rows), np.stack(self.plan.counted)
+        both = _between_bounds(self.sums.copy())
+        gates, new = both
+        slopes = np.stack([self.before - new, 1 - gates])
+        slopes *= both == self.sums
+        by_direction = errors.reshape(len(inner), _N_DIRECTIONS, n_units)
+        local = by_direction[rows, np.arange(_N_DIRECTIONS)[:, None]] * counted[:, :, None]
+        transposed = np.ascontiguousarray(net["states"].swapaxes(-1, -2))
         pulls = np.empty_like(self.sums)
-        carried = np.zeros((0, n_units), dtype=np.float32)
-        last = len(rows)
-        for size in reversed(plan.sizes):
+        carried = np.zeros((_N_DIRECTIONS, 0, n_units), dtype=inner.dtype)
+        last = rows.shape[1]
+        for size in reversed(self.plan.sizes):
             here = slice(last - size, last)
-            total = local[here]
-            total[: len(carried)] += carried
-            pull = pulls[here]
-            np.multiply(total, slopes[here, :n_units], out=pull[:, :n_units])
-            np.multiply(total, slopes[here, n_units:], out=pull[:, n_units:])
-            carried = total * update[here] + pull @ transposed
+            total = local[:, here]
+            total[:, : carried.shape[1]] += carried
+            pull = np.multiply(total, slopes[:, :, here], out=pulls[:, :, here])
+            of_gates, of_new = pull @ transposed
+            carried = total * gates[:, here]
+            carried += of_gates
+            carried += of_new
             last -= size
-        gradients[f"states{direction}"] = self.before.T @ pulls
-        gradients[f"inputs{direction}"] = inner[rows].T @ pulls
-        gradients[f"inputs{direction}_biases"] = pulls.sum(axis=0)
-        entering = pulls @ net[f"inputs{direction}"].T
+        gradients["states"] = self.before.swapaxes(-1, -2) @ pulls
+        gradients["inputs"] = inner[rows].swapaxes(-1, -2) @ pulls
+        gradients["inputs_biases"] = pulls.sum(axis=2)
+        entering = (pulls @ net["inputs"].swapaxes(-1, -2)).sum(axis=0)
         returned = np.zeros_like(inner)
-        if counted.all():
-            returned[rows] = entering
-        else:  # a line stands in several pieces where it is another's line to come into its state
-            np.add.at(returned, rows, entering)
+        for direction in range(_N_DIRECTIONS):
+            if counted[direction].all():
+                returned[rows[direction]] += entering[direction]
+            else:  # a line stands in several pieces where it is another's line to come into its state
+                np.add.at(returned, rows[direction], entering[direction])
         return returned
+
+
+def _between_bounds(sums: FloatArray) -> FloatArray:
+    """Gates between 0 and 1, new states between -1 and 1, written over their sums."""
+    one = sums.dtype.type(1)
+    np.maximum(sums[_GATES], 0, out=sums[_GATES])
+    np.maximum(sums[_NEW], -one, out=sums[_NEW])
+    return np.minimum(sums, one, out=sums)
 
 
 def _rectify(sums: FloatArray, dropout: float, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
@@ -279,14 +313,21 @@ def quantise_recurrent(
 
 
 def _quantise_recurrence(net: Weights, units: npt.NDArray[np.float64]) -> Recurrence:
-    directions = []
-    for direction in _DIRECTIONS:
-        inputs, states = net[f"inputs{direction}"], net[f"states{direction}"]
-        n_units, n_sums = states.shape
-        nothing, state_steps = np.zeros(n_sums), np.full(n_units, float(STATE_STEPS))
-        entering = scale_layer(inputs, nothing, units, np.full(len(units), float(MAX_ACTIVATION)))
-        carried = scale_layer(states, nothing, 1 / state_steps, state_steps)
-        scales = 1 / entering.resolution[None], 1 / carried.resolution[None]
-        biases = net[f"inputs{direction}_biases"][None]
-        directions.append((entering.weights, scales[0], carried.weights, scales[1], biases))
-    return Recurrence(*(np.stack(part).astype(np.float32) for part in zip(*directions, strict=True)))
+    """units: what one step of each activation stands for."""
+    inputs, biases = _in_whole_steps(
+        (net["inputs"] * units[:, None], float(MAX_ACTIVATION)),
+        (net["inputs_biases"][:, :, None].astype(np.float64), 1),
+    )
+    (states,) = _in_whole_steps((net["states"].astype(np.float64) / STATE_STEPS, float(STATE_STEPS)))
+    return Recurrence(inputs, states, biases)
+
+
+def _in_whole_steps(*parts: tuple[npt.NDArray[np.float64], float]) -> list[FloatArray]:
+    """Weights in whole multiples of the finest power of two at which no sum over their inputs is rounded.
+
+    parts: what is added up together, each with the bound of what it is multiplied by; inputs along the last axis but
+    one.
+    """
+    most = float(np.max(sum(bound * np.abs(values).sum(axis=-2) for values, bound in parts)))
+    step = 2.0 ** np.ceil(np.log2(max(most, 1e-9) / (0.98 * EXACT_FLOAT)))
+    return [(np.rint(values / step) * step).astype(np.float32) for values, _ in parts]

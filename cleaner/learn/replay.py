@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from cleaner.errors import ModelError
 from cleaner.features.ngrams import N_BUCKETS
-from cleaner.features.shape import FloatArray
 from cleaner.learn.fit import rows_of_pages
 from cleaner.model.artefact import Model, read_hashed
 from cleaner.model.line_model import LINE_NAMES
@@ -62,7 +61,7 @@ class Replay:
 
 
 def sample_replay(
-    inputs: FloatArray,
+    inputs: npt.NDArray[np.int8],
     labels: npt.NDArray[np.int64],
     page_starts: npt.NDArray[np.int64],
     kinds: npt.NDArray[np.int64],
@@ -71,7 +70,7 @@ def sample_replay(
 ) -> Replay:
     """Whole documents of each kind, drawn from those that the nets are fitted to.
 
-    inputs: float32 that hold whole numbers, a row a line. matrix: the grams of all lines of the training data.
+    inputs: a row a line. matrix: the grams of all lines of the training data.
     """
     rng = np.random.default_rng([seed, 13])
     sizes = np.diff(page_starts)
@@ -83,7 +82,7 @@ def sample_replay(
     rows, starts = rows_of_pages(pages, page_starts)
     energy = np.asarray(matrix.power(2).sum(axis=0), dtype=np.float64).ravel()
     return Replay(
-        inputs[rows].astype(np.int8),
+        inputs[rows],
         labels[rows].astype(np.int8),
         starts,
         kinds[pages].astype(np.int8),

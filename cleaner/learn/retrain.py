@@ -109,7 +109,7 @@ class Lesson:
         self.new = NewLines(lines, labels, folds, in_context, matrix)
         self.n_lines = int((labels != UNLABELLED).sum())
         self.is_enough = self.n_lines >= MIN_LINES and n_groups >= MIN_GROUPS
-        self._adapter = Adapter(old.line_model, replay, self.new, plan, move_nets=self.is_enough)
+        self._adapter = Adapter(old.line_model, replay, self.new, plan, move_net=self.is_enough)
 
     def fit(self) -> LineModel:
         """The model that has learned from all lines."""
@@ -149,7 +149,7 @@ class Lesson:
         chosen = self.replay.of_kind(LABELLED_KIND)
         inputs = chosen.inputs.astype(np.float32)
         before, after = (
-            self._decide_weights(exponentials(model.logits(inputs, chosen.page_starts)), chosen.page_starts)
+            self._decide_weights(exponentials(model.net.logits(inputs, chosen.page_starts)), chosen.page_starts)
             for model in (self.old.line_model, taught)
         )
         labels, groups = chosen.labels.astype(np.int64), range(len(chosen.kinds))

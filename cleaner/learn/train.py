@@ -34,12 +34,12 @@ from cleaner.learn.fit import (
     measure_rarity,
     quantise_grams,
 )
-from cleaner.learn.recurrent import NetPlan, fit_recurrent, quantise_recurrent
+from cleaner.learn.net_task import NetTask, fit_task
+from cleaner.learn.recurrent import NetPlan, Weights
 from cleaner.learn.replay import Replay, sample_replay
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.line_model import BLOCK_LINES, N_STAGE_ONE, GramWeights, LineModel, split_blocks
 from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP, exponentials, standardise
-from cleaner.model.recurrence import RecurrentNet
 from cleaner.types import Lines
 
 
@@ -48,22 +48,26 @@ class TrainingPlan:
     """How a model is fitted; the defaults are those of the shipped one.
 
     n_inserted, n_cropped, n_whole: made documents (articles with debris set in, pages cut down, whole pages).
+    net: the one that ships. n_teachers, teacher: nets fitted to the labels before, of which it learns; without any it
+    is fitted to the labels itself. n_processes: how many folds' nets are fitted at once; changes no byte of the model.
     """
 
     seed: int = 0
     n_folds: int = 5
-    n_inserted: int = 5000
-    n_cropped: int = 2000
+    n_inserted: int = 9000
+    n_cropped: int = 3500
     n_whole: int = 400
     gram_epochs: int = 5
-    net: NetPlan = field(default_factory=NetPlan)
-    n_nets: int = 3
+    net: NetPlan = field(default_factory=lambda: NetPlan(n_units=64, n_last=64, n_epochs=12, dropout=0.1))
+    n_teachers: int = 2
+    teacher: NetPlan = field(default_factory=NetPlan)
     page_line_share: float = 0.35
     page_line_weight: float = 0.3
-    kind_weights: tuple[float, float, float, float] = (1.0, 0.5, 0.25, 3.0)
+    kind_weights: tuple[float, float, float, float] = (1.0, 0.5, 0.25, 4.0)
     hint_share: float = 0.15
     n_scored_pages: int = 400
     n_threads: int = 1
+    n_processes: int = 1
 
     def __post_init__(self) -> None:
         if self.n_folds < 3:
@@ -75,7 +79,7 @@ class TrainingPlan:
     def quick(cls, seed: int = 0) -> TrainingPlan:
         """A plan of seconds, for tests and for trying out labels."""
         net = NetPlan(n_inner=32, n_units=16, n_last=16, n_epochs=20, rate=4e-3, dropout=0.1)
-        return cls(seed, 3, 600, 100, 20, net=net, n_nets=1, n_scored_pages=60)
+        return cls(seed, 3, 600, 100, 20, net=net, n_teachers=0, n_scored_pages=60)
 
 
 @dataclass(frozen=True)
@@ -165,14 +169,7 @@ class _Trainer:
         self.single = [self._fit_grams({fold}) for fold in range(plan.n_folds)]
         self._note("stage one fitted without each fold")
         pairs: dict[frozenset[int], GramModels] = {}
-        logits: dict[int, FloatArray] = {}
-        n_scored = min(plan.n_scored_pages, len(self.pages))
-        scored_pages = sorted(
-            np.random.default_rng([plan.seed, 11])
-            .choice(np.arange(len(self.labelled), len(self.sources)), size=n_scored, replace=False)
-            .tolist()
-        )
-        scored = {*range(len(self.labelled)), *scored_pages}
+        tasks = []
         for fold in range(plan.n_folds):
             for other in range(plan.n_folds):
                 if other != fold and frozenset((fold, other)) not in pairs:
@@ -180,31 +177,61 @@ class _Trainer:
             stage_one = [
                 self.single[fold] if other == fold else pairs[frozenset((fold, other))] for other in range(plan.n_folds)
             ]
-            nets, centers, factors = self._fit_nets(stage_one, leave_out=fold)
-            for index in np.flatnonzero(self.folds == fold).tolist():
-                if index in scored:
-                    logits[index] = self._score_document(index, self.single[fold], nets, centers, factors)
-            self._note(f"stage two fitted without fold {fold + 1} of {plan.n_folds}")
+            tasks.append(self._make_task(stage_one, leave_out=fold))
+        tasks.append(self._make_task(self.single, leave_out=None))
+        self._note("stage one fitted without each two folds, documents made")
+        nets = self._fit_nets(tasks)
+
+        scored_pages, logits = self._score_left_out(tasks, nets)
         n_labelled = len(self.labelled)
         temperature = fit_temperature(
             np.concatenate([logits[index] for index in range(n_labelled)]),
             np.concatenate([document.labels for document in self.labelled]),
         )
         weights = {index: exponentials(values / np.float32(temperature)) for index, values in logits.items()}
+        task = tasks[-1]
+        replay = sample_replay(task.inputs, task.labels, task.page_starts, task.kinds, self.matrix, plan.seed)
         grams = quantise_grams(self._fit_grams(set()))
-        nets, centers, factors = self._fit_nets(self.single, leave_out=None, temperature=temperature)
         self._note("fitted on all of it")
-        model = LineModel(self.tables, grams, centers, factors, nets)
         return Fitted(
-            model,
+            LineModel(self.tables, grams, task.centers, task.factors, task.quantise(nets[-1], temperature)),
             list(self.labelled),
             [weights[index] for index in range(n_labelled)],
             [self.sources[index] for index in scored_pages],
             [weights[index] for index in scored_pages],
             groups[:n_labelled],
             temperature,
-            self.replay,
+            replay,
         )
+
+    def _fit_nets(self, tasks: Sequence[NetTask]) -> list[Weights]:
+        """The net of each task."""
+        from joblib import Parallel, delayed
+
+        fitted: list[Weights] = []
+        jobs = (delayed(fit_task)(task, self.plan) for task in tasks)
+        for net in Parallel(n_jobs=self.plan.n_processes, return_as="generator")(jobs):
+            fitted.append(net)
+            self._note(f"stage two fitted, {len(fitted)} of {len(tasks)}")
+        return fitted
+
+    def _score_left_out(
+        self, tasks: Sequence[NetTask], nets: Sequence[Weights]
+    ) -> tuple[list[int], dict[int, FloatArray]]:
+        """The sample of pages; logits of these and all labelled documents, by nets that saw nothing of their fold."""
+        plan = self.plan
+        n_pages = min(plan.n_scored_pages, len(self.pages))
+        all_pages = np.arange(len(self.labelled), len(self.sources))
+        rng = np.random.default_rng([plan.seed, 11])
+        pages = sorted(rng.choice(all_pages, size=n_pages, replace=False).tolist())
+        logits: dict[int, FloatArray] = {}
+        for fold in range(plan.n_folds):
+            task = tasks[fold]
+            model = LineModel(self.tables, _NO_GRAMS, task.centers, task.factors, task.quantise(nets[fold]))
+            for index in (*range(len(self.labelled)), *pages):
+                if self.folds[index] == fold:
+                    logits[index] = self._score_document(index, self.single[fold], model)
+        return pages, logits
 
     def _note(self, message: str) -> None:
         self.log(f"{time.monotonic() - self.started:6.0f} s  {message}")
@@ -232,10 +259,8 @@ class _Trainer:
         weights = np.where(self.is_labelled[learn], 1.0, self.plan.page_line_weight).astype(np.float32)
         return fit_grams(self.matrix[learn], self.labels[learn], weights, self.plan.gram_epochs, self.plan.seed)
 
-    def _fit_nets(
-        self, stage_one: Sequence[GramModels], leave_out: int | None, temperature: float = 1.0
-    ) -> tuple[tuple[RecurrentNet, ...], FloatArray, FloatArray]:
-        """Stage two over made documents of all folds but one; stage_one[f] scores the lines of fold f."""
+    def _make_task(self, stage_one: Sequence[GramModels], leave_out: int | None) -> NetTask:
+        """What stage two is fitted to: made documents of all folds but one; stage_one[f] scores the lines of fold f."""
         plan = self.plan
         rng = np.random.default_rng([plan.seed, 7, 99 if leave_out is None else leave_out])
         made, kinds = self._make_documents(rng, leave_out)
@@ -246,17 +271,7 @@ class _Trainer:
         evidence, labels = _simulate_hints(rng, lines, labels, plan.hint_share)
         inputs = standardise(raw, centers, factors)
         inputs[:, -1] = evidence * np.float32(MAX_STEPS)
-        if leave_out is None:
-            self.replay = sample_replay(inputs, labels, lines.page_starts, kinds, self.matrix, plan.seed)
-        weights = np.asarray(plan.kind_weights, dtype=np.float32)[np.repeat(kinds, np.diff(lines.page_starts))]
-        weights *= _class_weights(labels)[labels]
-        n_pages = int(np.searchsorted(lines.page_starts, _SAMPLE_LINES, side="right")) - 1
-        sample = lines.page_starts[: max(n_pages, 1) + 1]
-        nets = []
-        for number in range(plan.n_nets):
-            fitted = fit_recurrent(inputs, labels, weights, lines.page_starts, plan.net, plan.seed + number)
-            nets.append(quantise_recurrent(fitted, inputs[: sample[-1]], sample, temperature))
-        return tuple(nets), centers, factors
+        return NetTask(inputs.astype(np.int8), labels, lines.page_starts, kinds, centers, factors)
 
     def _make_documents(
         self, rng: np.random.Generator, leave_out: int | None
@@ -327,33 +342,13 @@ class _Trainer:
                 logits[[number for number, _ in texts]] = gram_logits(model, matrix)
         return logits, labels
 
-    def _score_document(
-        self,
-        index: int,
-        stage_one: GramModels,
-        nets: tuple[RecurrentNet, ...],
-        centers: FloatArray,
-        factors: FloatArray,
-    ) -> FloatArray:
-        """Logits of a labelled document's lines, all as at run time but for the fold's own stage one."""
+    def _score_document(self, index: int, stage_one: GramModels, model: LineModel) -> FloatArray:
+        """Logits of a document's lines, all as at run time but for the fold's own stage one."""
         document = as_made(self.sources[index], index)
         lines = _as_lines([document])
         rows = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
-        model = LineModel(self.tables, _NO_GRAMS, centers, factors, nets)
         inputs = model.line_inputs(lines, None, gram_logits(stage_one, self.matrix[rows]))
-        return model.logits(inputs, lines.page_starts)
-
-
-# A class of debris with less than this share of the lines counts for more, by the root; without, biographies and ads
-# were never told from other debris (macro-F1 of the classes .57 against .66 out of fold, debris itself as well found).
-_FULL_SHARE, _MOST_WEIGHT = 0.03, 4.0
-
-
-def _class_weights(labels: IntArray) -> FloatArray:
-    """What a line of each class counts for; float32, shape (13,)."""
-    shares = np.bincount(labels, minlength=N_LABELS) / max(len(labels), 1)
-    weights = np.clip(np.sqrt(_FULL_SHARE / np.maximum(shares, 1e-9)), 1.0, _MOST_WEIGHT)
-    return np.where(DEFAULT_DROPPED, weights, 1.0).astype(np.float32)
+        return model.net.logits(inputs, lines.page_starts)
 
 
 _NO_GRAMS = GramWeights(np.zeros((0, N_STAGE_ONE), np.int8), np.zeros(0, np.float32), np.zeros(0, np.float32))
@@ -380,7 +375,6 @@ def _scaling(raw: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 _OVERRIDE_SHARE = 0.3
-_SAMPLE_LINES = 20_000  # of made documents, by which a net's activations are scaled
 
 
 def _simulate_hints(

@@ -9,6 +9,7 @@ from pathlib import Path
 from cleaner.errors import InputError, UsageError
 from cleaner.features.chars import build_char_tables
 from cleaner.learn.corpus import BadRow, LabelledDocument, join_labels, read_labels, read_rows
+from cleaner.learn.line_labels import NOTHING_READ, read_line_labels
 from cleaner.learn.package import DataFile, hash_file, write_model
 from cleaner.learn.pages import read_pages, read_suspects
 from cleaner.learn.train import Log, TrainingPlan, fit
@@ -26,7 +27,8 @@ class TrainingFiles:
 
     labels, pages: files, or folders of ``*.jsonl`` and ``pages-*.jsonl.zst``. documents, document_labels: documents
     whose classes stand in a table of their own (`cleaner.learn.corpus.join_labels`). suspects: pages to leave out.
-    licences: file name and licence, for the card.
+    line_labels: lines of the pages labelled by reading (`cleaner.learn.line_labels`). licences: file
+    name and licence, for the card.
     """
 
     labels: Sequence[Path]
@@ -34,7 +36,8 @@ class TrainingFiles:
     split: str = "train"
     documents: Path | None = None
     document_labels: Path | None = None
-    suspects: Path | None = None
+    suspects: Sequence[Path] = ()
+    line_labels: Path | None = None
     licences: Path | None = None
 
 
@@ -93,7 +96,8 @@ class TrainingData:
 def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
     """The documents and pages of one split. Raises InputError, UsageError."""
     licence_of = read_table(files.licences) if files.licences else {}
-    marked = read_suspects(files.suspects) if files.suspects else set()
+    marked = {page for path in files.suspects for page in read_suspects(path)}
+    read = read_line_labels(files.line_labels) if files.line_labels else NOTHING_READ
     data = TrainingData([], [], [])
 
     def note_file(path: Path, found: Sequence[LabelledDocument], bad: Sequence[BadRow], what: str) -> None:
@@ -116,7 +120,7 @@ def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
     if files.documents and files.document_labels:
         note_labelled(files.documents, *join_labels(files.documents, files.document_labels))
     for path in expand_paths(files.pages, "pages-*.jsonl.zst"):
-        corpus = read_pages(path, {files.split}, marked)
+        corpus = read_pages(path, {files.split}, marked, read)
         data.pages.extend(corpus.documents)
         note_file(path, corpus.documents, corpus.skipped, "pages")
     if not data.labelled:

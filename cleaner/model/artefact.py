@@ -256,7 +256,7 @@ def pack_weights(model: LineModel) -> dict[str, npt.NDArray[Any]]:
         "gram_biases": model.grams.biases,
         "centers": model.centers,
         "factors": model.factors,
-        **_pack_recurrent_nets(model.nets),
+        **_pack_recurrent_net(model.net),
     }
 
 
@@ -284,28 +284,23 @@ def unpack_nets(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> tuple[
     return nets
 
 
-def _pack_recurrent_nets(nets: Sequence[RecurrentNet]) -> dict[str, npt.NDArray[Any]]:
-    arrays: dict[str, npt.NDArray[Any]] = {"shape": np.array([len(nets), len(nets[0].rest)], dtype=np.int64)}
-    for number, net in enumerate(nets):
-        arrays |= _pack_layer(f"net{number}_first", net.first)
-        arrays |= {f"net{number}_recurrence_{part}": getattr(net.recurrence, part) for part in _RECURRENCE_PARTS}
-        for depth, layer in enumerate(net.rest):
-            arrays |= _pack_layer(f"net{number}_rest{depth}", layer)
+def _pack_recurrent_net(net: RecurrentNet) -> dict[str, npt.NDArray[Any]]:
+    arrays = _pack_layer("net_first", net.first)
+    arrays |= {f"net_recurrence_{part}": getattr(net.recurrence, part) for part in _RECURRENCE_PARTS}
+    for depth, layer in enumerate(net.rest):
+        arrays |= _pack_layer(f"net_rest{depth}", layer)
     return arrays
 
 
-def _unpack_recurrent_nets(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> tuple[RecurrentNet, ...]:
-    n_nets, n_layers = arrays["shape"].tolist()
-    nets = tuple(
-        RecurrentNet(
-            _unpack_layer(arrays, f"net{number}_first"),
-            Recurrence(*(arrays[f"net{number}_recurrence_{part}"] for part in _RECURRENCE_PARTS)),
-            tuple(_unpack_layer(arrays, f"net{number}_rest{depth}") for depth in range(n_layers)),
-        )
-        for number in range(n_nets)
+def _unpack_recurrent_net(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> RecurrentNet:
+    n_rest = sum(f"net_rest{depth}_weights" in arrays for depth in range(len(arrays)))
+    net = RecurrentNet(
+        _unpack_layer(arrays, "net_first"),
+        Recurrence(*(arrays[f"net_recurrence_{part}"] for part in _RECURRENCE_PARTS)),
+        tuple(_unpack_layer(arrays, f"net_rest{depth}") for depth in range(n_rest)),
     )
-    _check_inputs([net.first for net in nets], n_inputs)
-    return nets
+    _check_inputs([net.first], n_inputs)
+    return net
 
 
 def _pack_layer(name: str, layer: Layer) -> dict[str, npt.NDArray[Any]]:
@@ -337,7 +332,7 @@ def unpack_weights(data: bytes, path: Path) -> LineModel:
                 GramWeights(arrays["gram_weights"], arrays["gram_scales"], arrays["gram_biases"]),
                 arrays["centers"],
                 arrays["factors"],
-                _unpack_recurrent_nets(arrays, len(LINE_NAMES)),
+                _unpack_recurrent_net(arrays, len(LINE_NAMES)),
             )
     except (ValueError, KeyError, OSError, EOFError) as error:
         raise ModelError(f"{path / WEIGHTS}: not the weights of a cleaner model ({error})") from error

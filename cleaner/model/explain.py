@@ -52,7 +52,7 @@ def explain_lines(
     reasons = weigh_evidence(
         windows.inputs, lambda reduced: windows.judge(line_model, reduced), _groups(line_model, lines), is_dropped
     )
-    return reasons, runners_up(exponentials(line_model.logits(inputs, lines.page_starts)))
+    return reasons, runners_up(exponentials(line_model.net.logits(inputs, lines.page_starts)))
 
 
 _NEAR_LINES = 8  # before and after a line, by which its reasons are told: each line is judged once a reason
@@ -80,7 +80,7 @@ class _Windows:
         """Class weights of each line amid its window."""
         n_rows = self.present.shape[1]
         starts = np.concatenate([[0], np.cumsum(self.present.sum(axis=1))])
-        logits = model.logits(inputs.reshape(len(inputs), n_rows, -1)[self.present], starts)
+        logits = model.net.logits(inputs.reshape(len(inputs), n_rows, -1)[self.present], starts)
         return exponentials(logits[starts[:-1] + self.present[:, :_NEAR_LINES].sum(axis=1)])
 
 

@@ -1,8 +1,8 @@
 """The line model at run time: two stages, numpy alone, all sums over integers.
 
-Stage one adds up a weight for each hashed 4-gram of a line. Stage two are small nets that read the lines of a document
-in order, each by its stage-one scores and dense features. Every sum is over integers that float32 or uint64 hold
-exactly: a line gets the same score to the last bit in any batch, on any processor, with any BLAS.
+Stage one adds up a weight for each hashed 4-gram of a line. Stage two is a small net that reads the lines of a
+document in order, each by its stage-one scores and dense features. Every sum is over integers that float32 or uint64
+hold exactly: a line gets the same score to the last bit in any batch, on any processor, with any BLAS.
 """
 
 from __future__ import annotations
@@ -79,13 +79,13 @@ class GramWeights:
 
 @dataclass(frozen=True)
 class LineModel:
-    """Lines to probabilities of their classes. nets: averaged. centers, factors: float32, shape (n_features,)."""
+    """Lines to probabilities of their classes. centers, factors: float32, shape (n_features,)."""
 
     tables: FeatureTables
     grams: GramWeights
     centers: FloatArray
     factors: FloatArray
-    nets: tuple[RecurrentNet, ...]
+    net: RecurrentNet
 
     def exponentials(self, lines: Lines, evidence: npt.NDArray[np.int8] | None = None) -> npt.NDArray[np.int64]:
         """For each line and class a whole number in proportion to its probability; int64, shape (n_lines, 13).
@@ -99,14 +99,7 @@ class LineModel:
         return np.concatenate(parts) if parts else np.zeros((0, N_LABELS), dtype=np.int64)
 
     def _score_block(self, lines: Lines, evidence: npt.NDArray[np.int8] | None) -> npt.NDArray[np.int64]:
-        return exponentials(self.logits(self.line_inputs(lines, evidence), lines.page_starts))
-
-    def logits(self, inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
-        """Mean logits of the nets; float32, shape (n_lines, 13). inputs: as `line_inputs` gives them."""
-        total = np.zeros((len(inputs), N_LABELS), dtype=np.float32)
-        for net in self.nets:
-            total += net.logits(inputs, page_starts)
-        return total / np.float32(len(self.nets))
+        return exponentials(self.net.logits(self.line_inputs(lines, evidence), lines.page_starts))
 
     def line_inputs(
         self, lines: Lines, evidence: npt.NDArray[np.int8] | None, stage_one: FloatArray | None = None

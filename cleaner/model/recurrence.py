@@ -27,30 +27,25 @@ PIECE_LINES, WARM_LINES = 192, 32
 _GROUP_LINES = 4096
 
 
-def state_bounds(n_units: int) -> FloatArray:
-    """The least values of gates and new states; the highest is 1 for both. float32, shape (2 * n_units,)."""
-    return np.repeat(np.array([0, -1], dtype=np.float32), n_units)
-
-
 @dataclass(frozen=True)
 class Recurrence:
-    """Two rows of gated units, one for each direction; first axis of every array: forwards, backwards.
+    """Two rows of gated units, one for each direction.
 
-    inputs: float32 that hold integers, shape (2, n_in, 2 * n_units): weights of a line's activations for the gates,
-    then for the new states. states: likewise, (2, n_units, 2 * n_units), of the states before. input_scales,
-    state_scales, biases: float32, shape (2, 1, 2 * n_units).
+    First axis of every array: gates, new states; second axis: forwards, backwards. All hold whole multiples of a power
+    of two, so small that no sum of theirs is rounded.
+
+    inputs: float32, shape (2, 2, n_in, n_units), weights of a line's activations. states: float32, shape
+    (2, 2, n_units, n_units), of the states before. biases: float32, shape (2, 2, 1, n_units).
     """
 
     inputs: FloatArray
-    input_scales: FloatArray
     states: FloatArray
-    state_scales: FloatArray
     biases: FloatArray
 
     @property
     def n_units(self) -> int:
         """Units of one direction."""
-        return int(self.states.shape[1])
+        return int(self.states.shape[-1])
 
     def run(self, activations: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
         """The states at each line: those come from the lines before it, then those come from the lines after it.
@@ -62,9 +57,7 @@ class Recurrence:
         for pieces in _group_pieces(cut_pieces(page_starts)):
             plan = plan_steps(pieces)
             pulls = activations[np.stack(plan.rows)] @ self.inputs
-            pulls *= self.input_scales
             pulls += self.biases
-            # Both directions take a step at once; several nets at once would no longer fit the second cache.
             steps = self._take_steps(pulls, plan.sizes)
             for direction, (rows, counted) in enumerate(zip(plan.rows, plan.counted, strict=True)):
                 states[rows[counted], direction] = steps[direction, counted]
@@ -72,20 +65,22 @@ class Recurrence:
 
     def _take_steps(self, pulls: FloatArray, sizes: list[int]) -> FloatArray:
         """The states after each step, in whole steps of STATE_STEPS; shape (2, n_rows, n_units)."""
-        n_units, bounds = self.n_units, state_bounds(self.n_units)
-        steps = np.empty((*pulls.shape[:2], n_units), dtype=np.float32)
-        state = before = np.zeros((len(pulls), sizes[0] if sizes else 0, n_units), dtype=np.float32)
+        none, one, minus_one, scale = (np.float32(value) for value in (0, 1, -1, STATE_STEPS))
+        steps = np.empty(pulls.shape[1:], dtype=np.float32)
+        state = before = np.zeros((2, sizes[0] if sizes else 0, self.n_units), dtype=np.float32)
         first = 0
         for size in sizes:
-            both = before[:, :size] @ self.states
-            both *= self.state_scales
-            both += pulls[:, first : first + size]
-            np.clip(both, bounds, 1, out=both)
-            new = both[..., n_units:]
+            here = slice(first, first + size)
+            gates, new = both = before[:, :size] @ self.states
+            both += pulls[:, :, here]
+            np.maximum(gates, none, out=gates)
+            np.minimum(gates, one, out=gates)
+            np.maximum(new, minus_one, out=new)
+            np.minimum(new, one, out=new)
             state = state[:, :size] - new
-            state *= both[..., :n_units]
+            state *= gates
             state += new
-            before = np.multiply(state, np.float32(STATE_STEPS), out=steps[:, first : first + size])
+            before = np.multiply(state, scale, out=steps[:, here])
             np.rint(before, out=before)
             first += size
         return steps

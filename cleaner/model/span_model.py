@@ -106,7 +106,7 @@ def _block_inputs(model: LineModel, lines: Lines, pieces: Sequence[PlacedPiece])
         page_starts.append(len(texts))
     split = Lines(texts, np.array(page_starts, dtype=np.int64), [lines.titles[entry.page] for entry in pieces])
     inputs = model.line_inputs(split, None)
-    logits = model.logits(inputs, split.page_starts)[rows]
+    logits = model.net.logits(inputs, split.page_starts)[rows]
     judged = np.clip(np.rint(logits * np.float32(_LOGIT_STEPS)), -MAX_STEPS, MAX_STEPS)
     n_pieces = len(pieces)
     form = np.zeros((n_pieces, len(BORDERS) + 1), dtype=np.float32)
