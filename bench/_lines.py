@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench import _data, _report
+from bench import _data, _reliability, _report
 from bench._data import LabelledDocument
 from bench._rules import RULES
 from bench._setting import MODES, Setting, clean_pages
 from cleaner import Page
-from cleaner.learn.evaluate import MIN_CLASS_LINES, decision_report, text_report
+from cleaner.learn.evaluate import IS_KEPT, MIN_CLASS_LINES, decision_report, text_report
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,16 @@ def labelled_documents(setting: Setting) -> str:
         kinds[kind] = [i for i, document in enumerate(documents) if document.kind == kind]
     reports = {kind: _report_of(documents, decided, chosen, setting) for kind, chosen in kinds.items() if chosen}
     columns = {f"dev {kind}": report for kind, report in reports.items()} | _cross_validation(setting)
+    reliability = {
+        kind: _reliability.Reliability.of(
+            np.concatenate([decided.scores[i] for i in chosen]),
+            ~IS_KEPT[np.concatenate([documents[i].labels for i in chosen])],
+        )
+        for kind, chosen in kinds.items()
+        if chosen
+    }
+    if setting.plot:
+        setting.plot.write_text(_reliability.plot(reliability), encoding="utf-8")
     return "\n\n".join(
         [
             "### Labelled documents, line by line",
@@ -66,6 +76,10 @@ def labelled_documents(setting: Setting) -> str:
             _figures_table(columns),
             f"F1 by class (classes with at least {MIN_CLASS_LINES} lines):",
             _classes_table(columns),
+            "Reliability of scores on the dev split: lines in each bin, their mean score → the share of them that is "
+            "debris (95 % intervals, Wilson).",
+            _reliability.table(reliability),
+            *([f"![Share of debris by score]({setting.plot.name})"] if setting.plot else []),
             "Line rules on the same documents:",
             _rules_table(documents, kinds, reports, setting),
         ]

@@ -16,13 +16,14 @@ MODES: tuple[str, ...] = ("balanced", *(mode for mode in get_args(Mode) if mode 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a run measures; per_source and n_resamples are small in a quick one."""
+    """What a run measures; per_source and n_resamples are small in a quick one. plot: where one of scores goes."""
 
     corpora: Path
     labels: Path
     model: str
     n_resamples: int = 1000
     per_source: int | None = None
+    plot: Path | None = None
 
     def cleaner(self, **options: Any) -> Cleaner:
         return Cleaner(self.model, **options)

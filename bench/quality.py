@@ -2,8 +2,9 @@
 
     python bench/quality.py --corpora ../shared [--model NAME|PATH] [--quick] [--parts labels text html residue]
 
-Prints its tables and, after a full run, replaces its section of bench/RESULTS.md. What the peers give is kept in
-bench/.cache; the first run takes minutes for them, later ones do not. Intervals are 95 %, by drawing sites.
+Prints its tables and, after a full run, replaces its section of bench/RESULTS.md and the plot in bench/reliability.svg.
+What the peers give is kept in bench/.cache; the first run takes minutes for them, later ones do not. Intervals are
+95 %, by drawing sites.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bench._peers import PEERS
 from bench._setting import Setting
 from cleaner.model.artefact import DEFAULT_MODEL
 
+PLOT = _report.RESULTS.parent / "reliability.svg"
 PARTS = ("labels", "text", "html", "residue")
 
 
@@ -34,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     labels = chosen.corpora / "labels" / "lines.jsonl"
     if not labels.exists():
         parser.error(f"{chosen.corpora}: there is no labels/lines.jsonl in it; give the folder that holds labels/")
-    setting = Setting(chosen.corpora / "corpora", labels, chosen.model)
+    is_full = not chosen.quick and set(chosen.parts) == set(PARTS)
+    setting = Setting(chosen.corpora / "corpora", labels, chosen.model, plot=PLOT if is_full else None)
     if chosen.quick:
         setting = Setting(chosen.corpora / "corpora", labels, chosen.model, n_resamples=200, per_source=8)
 
@@ -51,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             begun = time.perf_counter()
             sections.append(measures[part](setting))
             print(f"\n{sections[-1]}\n\n({part}: {time.perf_counter() - begun:.0f} s)", flush=True)
-    if not chosen.quick and set(chosen.parts) == set(PARTS):
+    if is_full:
         _report.write_section("quality", "\n\n".join(sections))
-        print(f"\nWritten to {_report.RESULTS.name}.")
+        print(f"\nWritten to {_report.RESULTS.name} and {PLOT.name}.")
 
 
 def _heading(setting: Setting) -> str:

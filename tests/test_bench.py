@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import _data, _report, _rules, _score, quality, speed
+from bench import _data, _reliability, _report, _rules, _score, quality, speed
 from bench._peers import Peer
 from bench.retrain import draw_documents
 from cleaner.labels import LABEL_INDEX
@@ -161,6 +162,23 @@ def test_a_certain_score_that_is_wrong_half_the_time_is_off_by_one_half() -> Non
 
 def test_errors_in_two_bins_do_not_cancel_out() -> None:
     assert expected_calibration_error([0.0, 1.0], [True, False]) == pytest.approx(1.0)
+
+
+def test_a_bin_of_scores_tells_their_mean_and_how_many_of_its_lines_are_debris() -> None:
+    found = _reliability.Reliability.of([0.02, 0.04, 0.91, 1.0], [False, False, True, True])
+    first, last = found.bins[0], found.bins[-1]
+    assert first is not None and (first.n_lines, first.share, first.score) == (2, 0.0, pytest.approx(0.03))
+    assert last is not None and (last.n_lines, last.share, last.score) == (2, 1.0, pytest.approx(0.955))
+    assert found.bins[1:-1] == [None] * 8
+
+
+def test_the_table_and_the_plot_of_reliability_show_each_kind_and_leave_out_empty_bins() -> None:
+    kinds = {"scraped": _reliability.Reliability.of([0.02, 0.91], [False, True])}
+    rows = _reliability.table(kinds).splitlines()
+    assert rows[2].startswith("| .0 to .1  | 1: .020 → .000 [.000, ")
+    assert "–" in rows[3] and rows[-1].startswith("| all lines | 2: error .055")
+    plot = ElementTree.fromstring(_reliability.plot(kinds))
+    assert len(plot.findall("{*}circle")) == 2
 
 
 # --- uncertainty ---
