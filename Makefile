@@ -16,7 +16,7 @@ EDITABLE := --no-build-isolation --editable
 PINS := pyproject.toml requirements/lock.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format chromium check-all models word-vectors span-model page-models bench bench-quality bench-pages bench-speed bench-verdicts bench-spans lock dist clean bench-crawl bench-spark bench-retrain soak
+.PHONY: help demo test lint format chromium check-all models word-vectors span-model page-models bench bench-quality bench-pages bench-speed bench-verdicts bench-spans lock dist clean bench-crawl bench-spark bench-retrain bench-triggers bench-label-errors bench-ablation soak
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -131,6 +131,15 @@ bench-spark: .venv/.all ## Spark on two cores beside a run in one process, on th
 
 bench-retrain: .venv/.all ## groups of sites held out of a base, taught 200 lines each; BENCH_ARGS='--draws 1 --quick'
 	$(PY) bench/retrain.py --corpora "$(CORPORA)" $(BENCH_ARGS)
+
+bench-triggers: .venv/.all ## teasers whose opening words no model saw: how many are found; BENCH_ARGS='--plan full'
+	$(PY) bench/triggers.py --corpora "$(CORPORA)" $(BENCH_ARGS)
+
+bench-label-errors: .venv/.all ## labels that are likely wrong, into a table outside of here: BENCH_ARGS='--out FILE'
+	$(PY) bench/label_errors.py --corpora "$(CORPORA)" $(BENCH_ARGS)
+
+bench-ablation: .venv/.all ## what each source of data and group of features brings; BENCH_ARGS='--plan full --folds 5'
+	$(PY) bench/ablation.py --corpora "$(CORPORA)" $(BENCH_ARGS)
 
 soak: .venv/.test ## a run killed 200 times, and the memory of a million documents; SOAK_ARGS='--kills 20 --only kills'
 	$(PY) bench/soak.py $(SOAK_ARGS)

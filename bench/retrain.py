@@ -36,6 +36,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench import _report
 from bench._system import CACHE, keep_out_of_git
+from bench._training import training_files
 from cleaner.learn.adapt import AdaptPlan
 from cleaner.learn.compare import Decisions
 from cleaner.learn.corpus import LabelledDocument, group_documents, site_of
@@ -45,11 +46,10 @@ from cleaner.learn.package import write_model
 from cleaner.learn.replay import read_replay
 from cleaner.learn.retrain import Lesson, lines_of
 from cleaner.learn.train import TrainingPlan, fit
-from cleaner.learn.workflow import TrainingData, TrainingFiles, read_training_data
+from cleaner.learn.workflow import TrainingData, read_training_data
 from cleaner.model.artefact import DEFAULT_DROPPED, DEFAULT_MODEL, Model, choose_thresholds, decide, load_model
 from cleaner.model.line_model import LineModel
 
-PAGE_SOURCES = "aed crf cleanportal daniel ftr fundus-tests irdata magichtml turing wcxb xmu zhhand".split()
 PARTISAN = (
     "addictinginfo.com",
     "awarenessact.com",
@@ -117,20 +117,6 @@ def prepare(corpora: Path) -> Setting:
     )
     old = read_training_data(training_files(corpora, "dev", with_pages=False), print).labelled
     return Setting(_find_base(left), held_out, old)
-
-
-def training_files(corpora: Path, split: str, with_pages: bool = True) -> TrainingFiles:
-    """The files that the shipped model is fitted to, of one split."""
-    folder = corpora / "corpora"
-    return TrainingFiles(
-        [corpora / "labels"],
-        [folder / f"pages-{source}.jsonl.zst" for source in PAGE_SOURCES] if with_pages else [],
-        split,
-        folder / "scraped-text-unlabelled.jsonl.zst",
-        LABELS / "texts.tsv",
-        [folder / "gold_checked.tsv", LABELS / "suspects.tsv"],
-        LABELS / "pages.tsv",
-    )
 
 
 def _find_base(data: TrainingData) -> Model:
