@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cleaner.options import CleanOptions
-from cleaner.types import RECORD_FIELDS, Article, Page, Rejected
+from cleaner.types import RECORD_FIELDS, Article, Page, Rejected, removed_record, removed_rows
 
 _OURS = frozenset(RECORD_FIELDS)
 
@@ -68,11 +68,12 @@ def _value(record: Mapping[str, Any], name: str) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def article_record(article: Article, options: CleanOptions) -> dict[str, Any]:
+def article_record(article: Article, options: CleanOptions, *, in_rows: bool = False) -> dict[str, Any]:
     """The record out: our fields in the contract's order, then the fields that the record in brought along.
 
     ``removed`` is left out with ``removed="none"`` and carries no texts with ``removed="labels"``; ``lines`` is
-    null unless ``annotate``. What came in is never overwritten: see `passed_names`.
+    null unless ``annotate``. What came in is never overwritten: see `passed_names`. in_rows: for a table, ``removed``
+    is rows as `cleaner.types.removed_rows` gives them, with their texts.
     """
     record: dict[str, Any] = {
         "id": article.id,
@@ -92,7 +93,8 @@ def article_record(article: Article, options: CleanOptions) -> dict[str, Any]:
     }
     if options.removed != "none":
         with_text = options.removed == "full"
-        record["removed"] = [removed.to_record(with_text) for removed in article.removed]
+        rows = removed_rows(article.removed)
+        record["removed"] = rows if in_rows else [removed_record(row, with_text) for row in rows]
     record["lines"] = [line.to_record() for line in article.lines] if options.annotate else None
     record["model"] = article.model
     record["options_hash"] = article.options_hash

@@ -160,46 +160,72 @@ class Removed:
     end: int | None = None
 
     def to_record(self, with_text: bool = True) -> dict[str, Any]:
-        record: dict[str, Any] = {"line": self.line, "label": self.label, "score": self.score}
-        if with_text:
-            record["text"] = self.text
-        if self.start is not None:
-            record |= {"start": self.start, "end": self.end}
-        if self.reason:
-            record["reason"] = self.reason
-        return record
+        row = (self.line, self.label, self.score, self.text, self.reason, self.start, self.end)
+        return removed_record(row, with_text)
+
+
+RemovedRow = tuple[int, str, float, str, str | None, int | None, int | None]
+"""The fields of a `Removed` in their order."""
+REMOVED_FIELDS = ("line", "label", "score", "text", "reason", "start", "end")
+
+
+def removed_record(row: RemovedRow, with_text: bool = True) -> dict[str, Any]:
+    """What the record out says of a line that was taken out."""
+    line, label, score, text, reason, start, end = row
+    record: dict[str, Any] = {"line": line, "label": label, "score": score}
+    if with_text:
+        record["text"] = text
+    if start is not None:
+        record |= {"start": start, "end": end}
+    if reason:
+        record["reason"] = reason
+    return record
+
+
+def removed_rows(removed: Sequence[Removed]) -> Sequence[RemovedRow]:
+    """The lines that were taken out, as rows: writers and counters go over all of every page, and an object each cost
+    them as much again (bench/crawl.py)."""
+    if isinstance(removed, RemovedLines):
+        return removed.rows()
+    return [(line.line, line.label, line.score, line.text, line.reason, line.start, line.end) for line in removed]
 
 
 class RemovedLines(Sequence[Removed]):
     """The lines that were taken out of a page, made when first asked for: a page has two hundred, and many who clean
     pages look at the text alone."""
 
-    __slots__ = ("_judged", "_made", "_repeats")
+    __slots__ = ("_judged", "_made", "_repeats", "_rows")
 
     def __init__(self, judged: Judged, repeats: Collection[int]) -> None:
         self._judged = judged
         self._repeats = repeats
+        self._rows: list[RemovedRow] | None = None
         self._made: tuple[Removed, ...] | None = None
 
-    def _all(self) -> tuple[Removed, ...]:
-        if self._made is None:
+    def rows(self) -> Sequence[RemovedRow]:
+        if self._rows is None:
             judged, repeats = self._judged, self._repeats
             texts = judged.page_lines.texts
-            made = [
-                Removed(number, LABELS[label], score, texts[number], "repeat" if number in repeats else None)
+            rows: list[RemovedRow] = [
+                (number, LABELS[label], score, texts[number], "repeat" if number in repeats else None, None, None)
                 for number, (label, score, is_kept) in enumerate(
                     zip(judged.labels, judged.scores, judged.kept, strict=True)
                 )
                 if not is_kept or number in repeats
             ]
-            made += [
-                Removed(number, LABELS[cut.label], cut.score, texts[number][cut.start : cut.end], None, *cut[:2])
+            rows += [
+                (number, LABELS[cut.label], cut.score, texts[number][cut.start : cut.end], None, *cut[:2])
                 for number, cuts in judged.cuts.items()
                 if number not in repeats
                 for cut in cuts
             ]
             # Stable, so that the pieces of a line stay in their order.
-            self._made = tuple(sorted(made, key=lambda removed: removed.line) if judged.cuts else made)
+            self._rows = sorted(rows, key=lambda row: row[0]) if judged.cuts else rows
+        return self._rows
+
+    def _all(self) -> tuple[Removed, ...]:
+        if self._made is None:
+            self._made = tuple(Removed(*row) for row in self.rows())
         return self._made
 
     @overload
@@ -210,7 +236,7 @@ class RemovedLines(Sequence[Removed]):
         return self._all()[index]
 
     def __len__(self) -> int:
-        return len(self._all())
+        return len(self.rows())
 
     def __iter__(self) -> Iterator[Removed]:
         return iter(self._all())

@@ -76,6 +76,15 @@ def test_a_run_that_found_nothing_has_a_page_too() -> None:
     assert "cut short and continued, 2 sessions" in page
 
 
+def test_lines_counted_together_are_counted_as_one_after_the_other() -> None:
+    lines = [f"line {number * number % 17}" for number in range(200)]
+    together, single = TopCounts(most=3), TopCounts(most=3)
+    together.add_each(lines)
+    for line in lines:
+        single.add(line)
+    assert together == single and together.missed and list(together.counts) == list(single.counts)
+
+
 @given(st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=30), max_size=6))
 def test_counts_of_lines_are_never_too_high_and_too_low_by_what_is_told_at_most(blocks: list[list[str]]) -> None:
     whole, exact = TopCounts(most=3), Counter[str]()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from cleaner.labels import LABELS
-from cleaner.types import Article
+from cleaner.types import Article, removed_rows
 
 # Of a run so many lines and sites are kept, of a block fewer; the account of a block travels and is stored.
 RUN_NAMES = 4096
@@ -40,6 +40,18 @@ class TopCounts:
         if len(self.counts) > 2 * self.most:
             self.prune()
 
+    def add_each(self, names: Iterable[str]) -> None:
+        """What `add` does for one name after the other."""
+        counts, limit = self.counts, 2 * self.most
+        for name in names:
+            if name in counts:
+                counts[name] += 1
+            else:
+                counts[name] = 1
+                if len(counts) > limit:
+                    self.prune()
+                    counts = self.counts
+
     def prune(self) -> None:
         """Drops all but the ``most`` frequent; of equals those that come first by name stay."""
         if len(self.counts) <= self.most:
@@ -49,7 +61,11 @@ class TopCounts:
         self.counts = dict(ranked[: self.most])
 
     def ranked(self) -> list[tuple[str, int]]:
-        return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+        # Two sorts of bare strings and numbers, the second of which keeps the order of equals, take a third of the time
+        # of one by pairs; blocks of pages are pruned every few pages.
+        counts = self.counts
+        names = sorted(sorted(counts), key=counts.__getitem__, reverse=True)
+        return [(name, counts[name]) for name in names]
 
     def merge(self, other: TopCounts) -> None:
         self.missed += other.missed
@@ -93,17 +109,17 @@ class Findings:
         site = site_of(article.url)
         self.site_documents.add(site)
         self.site_lines.add(site, article.lines_in)
-        whole = [line for line in article.removed if line.start is None]
+        rows = removed_rows(article.removed)
+        whole = [(label, text) for _, label, _, text, _, start, _ in rows if start is None]
         self.site_removed.add(site, len(whole))
         self.qualities[str(min(N_QUALITY_BINS - 1, int(article.quality * N_QUALITY_BINS)))] += 1
         if article.judged is not None:
             for label, n in Counter(article.judged.labels).items():
                 self.lines[LABELS[label]] += n
-        if len(whole) < len(article.removed):
-            self.pieces.update(piece.label for piece in article.removed if piece.start is not None)
-        for line in whole:
-            self.removed[line.label] += 1
-            self.removed_lines.add(f"{line.label}\t{line.text[:_LINE_CHARS]}")
+        if len(whole) < len(rows):
+            self.pieces.update(label for _, label, _, _, _, start, _ in rows if start is not None)
+        self.removed.update([label for label, _ in whole])
+        self.removed_lines.add_each([f"{label}\t{text[:_LINE_CHARS]}" for label, text in whole])
 
     def merge(self, other: Findings) -> None:
         for name in _COUNTERS:

@@ -85,7 +85,7 @@ class _Rows:
 
     def add(self, document: Document, article: Article) -> None:
         self.documents.append(document)
-        self.records.append(article_record(article, self.options))
+        self.records.append(article_record(article, self.options, in_rows=True))
 
     def content(self) -> bytes:
         try:

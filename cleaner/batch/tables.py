@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import accumulate, chain, islice
 from typing import TYPE_CHECKING, Any
 
 from cleaner.arrow import TableColumns, record_schema_fields
@@ -17,7 +17,7 @@ from cleaner.readers import parquet
 from cleaner.readers.csv import CsvBlock
 from cleaner.readers.sources import Source
 from cleaner.record import passed_fields
-from cleaner.types import RECORD_FIELDS, Page
+from cleaner.types import RECORD_FIELDS, REMOVED_FIELDS, Page, RemovedRow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,10 +31,12 @@ _SAMPLE_RECORDS = 1000
 
 @dataclass(frozen=True)
 class Layout:
-    """How records become rows. schema: of every shard. passed: of columns that pass through, those in the schema."""
+    """How records become rows. schema: of every shard. passed: of columns that pass through, those in the schema.
+    removed_texts: whether the lines that were taken out come with their texts."""
 
     schema: pa.Schema
     passed: tuple[str, ...]
+    removed_texts: bool = True
 
     def pack(self, records: Sequence[Mapping[str, Any]], given: pa.Table | None = None) -> pa.Table:
         """The rows of records out. given: the columns that pass through as the input's table has them, row by row."""
@@ -48,6 +50,8 @@ class Layout:
                 arrays.append(given.column(field.name).cast(field.type))
             elif field.name == OTHER:
                 arrays.append(None)
+            elif field.name == "removed":
+                arrays.append(_removed_array(field, [record["removed"] for record in records], self.removed_texts))
             else:
                 arrays.append(_array(field, [record.get(field.name) for record in records], rests, self.passed))
         if OTHER in known:
@@ -56,6 +60,21 @@ class Layout:
             texts = [_json(rest) if rest else None for rest in rests]
             arrays[self.schema.get_field_index(OTHER)] = pa.array(texts, pa.string())
         return pa.Table.from_arrays(arrays, schema=self.schema)
+
+
+def _removed_array(field: pa.Field, removed: Sequence[Sequence[RemovedRow]], with_text: bool) -> pa.Array:
+    """The lines that were taken out of each document, column by column: of an object each, Arrow took three times as
+    long (bench/crawl.py)."""
+    import pyarrow as pa
+
+    rows = list(chain.from_iterable(removed))
+    columns: dict[str, Sequence[Any]] = dict(zip(REMOVED_FIELDS, zip(*rows, strict=True), strict=True)) if rows else {}
+    if not with_text:
+        columns["text"] = [None] * len(rows)
+    kind = field.type.value_type
+    arrays = [pa.array(columns.get(part.name, ()), part.type) for part in kind]
+    offsets = pa.array(accumulate(map(len, removed), initial=0), pa.int32())
+    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(arrays, fields=list(kind)), type=field.type)
 
 
 def _array(field: pa.Field, values: list[Any], rests: list[dict[str, Any]], passed: Sequence[str]) -> pa.Array:
@@ -139,7 +158,11 @@ def choose_layout(sources: Sequence[Source], options: CleanOptions, reading: Rea
     columns = [pa.field(name, kind) for name, (kind, _) in passed.items()]
     if "jsonl" in kinds:
         columns.append(pa.field(OTHER, pa.string()))
-    return Layout(pa.schema([*(fields[name] for name in RECORD_FIELDS if name in fields), *columns]), tuple(passed))
+    return Layout(
+        pa.schema([*(fields[name] for name in RECORD_FIELDS if name in fields), *columns]),
+        tuple(passed),
+        options.removed == "full",
+    )
 
 
 class _GivenIds:
