@@ -30,7 +30,7 @@ REASONS: tuple[str, ...] = (
     "timeout",  # cleaning it took longer than --timeout allows
     "out_of_memory",  # cleaning it took more memory than --max-memory allows
     "crashed",  # the worker process died on it, twice: a fault in a library, or the system's own limit of memory
-    "unwritable",  # no file can have the name that its text would get: it is too long
+    "unwritable",  # no file can have the name that its text would get: it is too long, or that of another's folder
     "internal",  # cleaner itself failed; a defect worth reporting
 )
 

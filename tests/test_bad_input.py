@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -348,6 +349,25 @@ def test_a_text_whose_name_is_too_long_for_its_ending_costs_no_other(inputs: Pat
     assert (tmp_path / "out" / f"{names[0]}.txt").read_text() != ""
     assert (tmp_path / "out" / "good.txt.txt").exists()
     assert clean(inputs / names[1]).code == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2"), ("--to", "markdown")])
+def test_a_text_whose_name_is_that_of_a_folder_costs_no_other(
+    inputs: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    ending = "md" if "markdown" in options else "txt"
+    (inputs / f"x.{ending}").mkdir()
+    for name in ("x", f"x.{ending}/story", "y", "z"):
+        (inputs / name).write_text(ARTICLE)
+    with tarfile.open(inputs / f"y.{ending}", "w") as pack:
+        pack.add(inputs / "z", "page")
+    finished = clean(inputs, "-o", tmp_path / "out", *options)
+    errors = read_records(tmp_path / "out" / "_errors.jsonl")
+    told = [(error["reason"], error["source"]) for error in errors]
+    assert (finished.code, told) == (3, [("unwritable", str(inputs / name)) for name in "xy"])
+    assert f"x.{ending} is the folder of other inputs" in errors[0]["message"]
+    for name in (f"x.{ending}/story", f"y.{ending}/page", "z"):
+        assert (tmp_path / "out" / f"{name}.{ending}").read_text() != ""
 
 
 @needs_dev_full

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from cleaner.batch.render import Form, RecordKind
@@ -210,6 +211,17 @@ def refuse_overwriting(target: Target, sources: Sequence[Source], errors: str | 
         is_shard = target.place == "folder" and folder in written and bool(SHARD_NAME.fullmatch(name))
         if path in texts or path in written or is_shard:
             raise UsageError(f"{source.path} is both input and output; write to another file or folder")
+
+
+def find_folder_names(target: Target, sources: Sequence[Source]) -> frozenset[str]:
+    """Names of single documents whose text would stand where others need a folder: ``x``, whose text is ``x.txt``,
+    beside ``x.txt/story``."""
+    if not target.text_ending:
+        return frozenset()
+    lowest = {source.name if source.kind in PACK_KINDS else posixpath.dirname(source.name) for source in sources}
+    folders = lowest.union(*(map(str, PurePosixPath(folder).parents) for folder in lowest))
+    names = (source.name for source in sources if source.kind in SINGLE_KINDS)
+    return frozenset(name for name in names if f"{name}{target.text_ending}" in folders)
 
 
 def choose_form(target: Target, sources: Sequence[Source], job: Job) -> Form:

@@ -31,6 +31,7 @@ class Job:
     keep_input: the record out carries the document as it came in.
     as_texts: single texts and pages come out as plain text beside their account, not as records.
     text_ending: what the names of their inputs get behind them in an output folder.
+    folder_names: inputs whose text would get the name that a folder of other inputs has.
     model, page_model: what judges texts, and pages in HTML.
     sample: the share of the documents that is cleaned; None for all.
     with_findings: whether articles are counted for the report of the run.
@@ -47,6 +48,7 @@ class Job:
     form: Form = field(default_factory=Form)
     with_findings: bool = True
     text_ending: str = ""
+    folder_names: frozenset[str] = frozenset()
 
     @property
     def reading(self) -> Reading:
@@ -281,6 +283,9 @@ def _rendered(
             rendering.add(document, outcome)
         elif is_too_long(f"{document.name}{job.text_ending}"):
             message = f"{document.name[:80]}…: no file can have so long a name; write records with --to jsonl"
+            return Rejected(outcome.id, "unwritable", message, page.source, page.position)
+        elif document.name in job.folder_names:
+            message = f"{document.name}{job.text_ending} is the folder of other inputs; write records with --to jsonl"
             return Rejected(outcome.id, "unwritable", message, page.source, page.position)
         else:
             done.texts.append(_text_file(job, document.name, outcome))

@@ -217,7 +217,7 @@ def clean(
 
     from cleaner.batch.outputs import Errors, open_output
     from cleaner.batch.run import Account, run
-    from cleaner.batch.target import choose_form, choose_target, refuse_overwriting
+    from cleaner.batch.target import choose_form, choose_target, find_folder_names, refuse_overwriting
     from cleaner.batch.tasks import count_parts
     from cleaner.batch.work import Job, Tally, load_cleaner
     from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL
@@ -260,6 +260,7 @@ def clean(
         None if sample is None else parse_share(sample, "--sample"),
         with_findings=_keeps_account(target),
         text_ending=target.text_ending,
+        folder_names=find_folder_names(target, found.sources),
     )
     job = replace(job, form=choose_form(target, found.sources, job))
     memory = None if max_memory is None else parse_size(max_memory, "--max-memory")
