@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import math
 import os
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import ARTICLE, Finished, clean, lines_of, read_records, start, write_records
@@ -368,6 +371,36 @@ def test_a_text_whose_name_is_that_of_a_folder_costs_no_other(
     assert f"x.{ending} is the folder of other inputs" in errors[0]["message"]
     for name in (f"x.{ending}/story", f"y.{ending}/page", "z"):
         assert (tmp_path / "out" / f"{name}.{ending}").read_text() != ""
+
+
+_GARBAGE = [b"\n", b"garbage\n" * 9, bytes(30) + b"x"]
+
+
+@pytest.mark.parametrize("garbage", _GARBAGE)
+@pytest.mark.parametrize("packing", [gzip, bz2, lzma])
+def test_what_stands_behind_a_packed_text_is_told_and_the_text_is_cleaned(
+    inputs: Path, tmp_path: Path, packing: Any, garbage: bytes
+) -> None:
+    (inputs / "a.txt.gz").write_bytes(packing.compress(ARTICLE.encode()) + garbage)
+    finished = clean(inputs, "--to", "jsonl")
+    assert outcome(finished) == (3, ["a.txt.gz#0", "good.txt#0"], [("a.txt.gz#1", "unreadable")])
+    assert "data stands something else" in finished.errors[0]["message"]
+    assert clean("-", stdin=(inputs / "a.txt.gz").read_bytes()).code == 3
+
+
+@pytest.mark.parametrize("garbage", _GARBAGE)
+def test_what_stands_behind_packed_records_costs_none_of_them(inputs: Path, garbage: bytes) -> None:
+    path = inputs / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(json.dumps(GOOD).encode()) + garbage)
+    finished = clean(path, "--to", "jsonl")
+    assert outcome(finished) == (3, ["good"], [("a.jsonl.gz#1", "unreadable")])
+    assert "data stands something else" in finished.errors[0]["message"]
+
+
+def test_packed_texts_in_a_row_and_padding_behind_them_are_one_text(inputs: Path) -> None:
+    packed = gzip.compress(ARTICLE.encode())
+    (inputs / "a.txt.gz").write_bytes(packed + packed + bytes(512))
+    assert outcome(clean(inputs, "--to", "jsonl")) == (0, ["a.txt.gz#0", "good.txt#0"], [])
 
 
 @needs_dev_full

@@ -106,14 +106,19 @@ def _decoded(body: bytes, is_html: bool, declared: str | None = None) -> str:
 
 
 def _read_files(files: Files, options: Reading) -> Iterator[Document]:
+    garbage: list[Rejected] = []
     for source, body in zip(files.sources, files.bodies, strict=True):
-        yield Document(_read_file(source, body, options), source.name)
+        told: list[str] = []
+        yield Document(_read_file(source, body, options, told), source.name)
+        garbage += [Rejected(f"{source.name}#1", "unreadable", message, source.path, 1) for message in told]
+    # Behind the files, as their number is that of their documents.
+    yield from map(Document, garbage)
 
 
-def _read_file(source: Source, body: bytes | None, options: Reading) -> Page | Rejected:
+def _read_file(source: Source, body: bytes | None, options: Reading, told: list[str]) -> Page | Rejected:
     page_id = f"{source.name}#0"
     try:
-        body = read_body(source, options.max_bytes) if body is None else body
+        body = read_body(source, options.max_bytes, told) if body is None else body
     except InputError as error:
         return Rejected(page_id, "unreadable", str(error), source.path, 0)
     except DocumentError as error:

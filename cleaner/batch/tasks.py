@@ -17,7 +17,7 @@ from cleaner.errors import DocumentError, InputError
 from cleaner.readers import csv, jsonl, packs, parquet, warc
 from cleaner.readers.kinds import PACK_KINDS, SINGLE_KINDS, TSV_SUFFIXES, suffix_of
 from cleaner.readers.sources import Source
-from cleaner.readers.streams import PIPE_CHUNK_BYTES, as_utf8, join_chunks, read_ahead
+from cleaner.readers.streams import PIPE_CHUNK_BYTES, as_utf8, join_chunks, read_ahead, until_garbage
 from cleaner.readers.warc_pages import require_fastwarc
 from cleaner.record import Columns
 from cleaner.types import Rejected
@@ -195,39 +195,47 @@ def _numbered(contents: Iterator[Content | None]) -> Iterator[tuple[int, Content
 
 def _contents(source: Source, on_read: Callable[[int], None], reading: Reading) -> Iterator[Content | None]:
     next_record = 0
+    garbage: list[str] = []
     try:
         if source.kind is None:
             raise InputError(source.problem or "cannot be read")
         if source.kind in SINGLE_KINDS:
-            yield _piped_file(source, reading.max_bytes)
-            return
-        for block in _blocks(source, on_read, reading):
-            yield block
-            if block is not None:
-                next_record = block.first_record + block.n_records
+            yield _piped_file(source, reading.max_bytes, garbage)
+            next_record = 1
+        else:
+            for block in _blocks(source, on_read, reading, garbage):
+                yield block
+                if block is not None:
+                    next_record = block.first_record + block.n_records
+        if garbage:
+            raise InputError(garbage[0])
     except InputError as error:
         yield _failed(source, next_record, "unreadable", str(error))
     except DocumentError as error:
         yield _failed(source, next_record, error.reason, str(error))
 
 
-def _blocks(source: Source, on_read: Callable[[int], None], reading: Reading) -> Iterator[Block | None]:
-    """The blocks of a source of many documents, as its reader cuts them."""
+def _blocks(
+    source: Source, on_read: Callable[[int], None], reading: Reading, garbage: list[str]
+) -> Iterator[Block | None]:
+    """The blocks of a source of many documents, as its reader cuts them; ``garbage`` hears of what stands behind."""
     needed = (reading.columns.text, reading.columns.html)
     if source.kind == "csv":
         is_tsv = suffix_of(source.name) in TSV_SUFFIXES
-        return csv.cut_blocks(as_utf8(source.chunks(on_read)), needed, reading.max_bytes, is_tsv=is_tsv)
+        return csv.cut_blocks(
+            as_utf8(until_garbage(source.chunks(on_read), garbage)), needed, reading.max_bytes, is_tsv=is_tsv
+        )
     if source.kind == "parquet":
         return _blocks_of_file(source, on_read, lambda file: parquet.cut_blocks(file, needed))
     if source.kind == "zip":
         return _blocks_of_file(source, on_read, lambda file: packs.cut_zip(file, None, reading.max_bytes))
     if source.kind == "tar":
-        return packs.cut_tar(source.chunks(on_read), None, reading.max_bytes)
+        return packs.cut_tar(until_garbage(source.chunks(on_read), garbage), None, reading.max_bytes)
     if source.kind == "warc" or source.kind == "wet":
         require_fastwarc()
         chunks = source.raw_chunks(on_read, PIPE_CHUNK_BYTES)
         return warc.cut_blocks(chunks, source.kind, reading.max_bytes, source.size_bytes)
-    return _line_blocks(source, on_read)
+    return _line_blocks(source, until_garbage(source.chunks(on_read), garbage))
 
 
 def _blocks_of_file(
@@ -239,22 +247,23 @@ def _blocks_of_file(
         yield from cut(file)
 
 
-def _line_blocks(source: Source, on_read: Callable[[int], None]) -> Iterator[jsonl.Block | None]:
-    chunks = as_utf8(source.chunks(on_read))
+def _line_blocks(source: Source, chunks: Iterator[bytes]) -> Iterator[jsonl.Block | None]:
+    chunks = as_utf8(chunks)
     if source.stream is not None:
         return jsonl.cut_slow_blocks(read_ahead(chunks), jsonl.BLOCK_WAIT_S)
     return jsonl.cut_blocks(chunks)
 
 
-def _piped_file(source: Source, max_bytes: int) -> Files:
+def _piped_file(source: Source, max_bytes: int, told: list[str]) -> Files:
     """A pipe cannot be sent to a worker, so its bytes are."""
-    body = read_body(source, max_bytes)
+    body = read_body(source, max_bytes, told)
     return Files([Source(source.path, source.name, source.kind)], [body])
 
 
-def read_body(source: Source, max_bytes: int) -> bytes:
-    """All bytes of a single text or page. Raises DocumentError for more than a document can have, InputError."""
-    return join_chunks(source.chunks(), max_bytes)
+def read_body(source: Source, max_bytes: int, told: list[str]) -> bytes:
+    """All bytes of a single text or page; ``told`` hears of garbage behind them. Raises DocumentError for more than a
+    document can have, InputError."""
+    return join_chunks(until_garbage(source.chunks(), told), max_bytes)
 
 
 def _failed(source: Source, position: int, reason: str, message: str) -> Failed:

@@ -103,16 +103,37 @@ def packing_of(head: bytes) -> str | None:
     return "zst" if _ZSTD_NOTE.match(head) else None
 
 
+class GarbageError(InputError):
+    """Behind packed data that is whole stands something else."""
+
+
 def _unpacked(chunks: Iterable[bytes], packing: str) -> Iterator[bytes]:
-    unpacker = Unpacker(packing)
+    unpacker, is_first = Unpacker(packing), True
     for chunk in chunks:
         while chunk:
+            if not is_first and not unpacker.is_started and _is_garbage(chunk, packing):
+                raise GarbageError(f"behind the {packing} data stands something else: {chunk[:20]!r}")
             yield from unpacker.feed(chunk)
             if not unpacker.is_ended:
                 break
-            chunk, unpacker = unpacker.rest, Unpacker(packing)
+            chunk, unpacker, is_first = unpacker.rest, Unpacker(packing), False
     if unpacker.is_started:
         raise InputError(f"the {packing} data ends early; the file was cut short")
+
+
+def _is_garbage(packed: bytes, packing: str) -> bool:
+    """Whether what stands behind a member is neither another one nor padding."""
+    if not packed.strip(b"\0") or MAGIC[packing].startswith(packed[: len(MAGIC[packing])]):
+        return False
+    return packing != "zst" or (len(packed) >= 4 and not _ZSTD_NOTE.match(packed))
+
+
+def until_garbage(chunks: Iterable[bytes], told: list[str]) -> Iterator[bytes]:
+    """The chunks, which end where garbage begins; ``told`` holds what is to be said of that."""
+    try:
+        yield from chunks
+    except GarbageError as error:
+        told.append(str(error))
 
 
 class Unpacker:
