@@ -71,10 +71,11 @@ def _stop_at_once() -> NoReturn:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Interrupts wait for the end of the block, and a process that is started in it never hears Ctrl-C.
+    """Interrupts wait for the end of the block, and a process that is started in it never hears one.
 
-    That reaches the whole group of processes, of which the parent alone decides what to keep. That a signal is blocked
-    is inherited, so not even the start-up of a process ends in a traceback.
+    Ctrl-C, and SIGTERM of many schedulers, reach the whole group of processes, of which the parent alone decides what
+    to keep; workers that died of it at that moment were taken for crashed. That a signal is blocked is inherited, so
+    not even the start-up of a process ends in a traceback.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -82,7 +83,7 @@ def interrupts_held() -> Iterator[None]:
     held: list[int] = []
     before = {number: signal.signal(number, lambda caught, _: held.append(caught)) for number in _SIGNALS}
     has_masks = sys.platform != "win32"
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if has_masks else set()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS) if has_masks else set()
     try:
         yield
     finally:

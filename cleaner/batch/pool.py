@@ -134,8 +134,9 @@ def _begin_worker(parent: int) -> None:
     import signal
     import threading
 
-    # Ctrl-C is for the parent to judge, and without a parent there is no work.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Interrupts are for the parent to judge, and without a parent there is no work.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
 
 
