@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +17,7 @@ from command_line import clean, read_records, write_records
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cleaner.batch.tables import Layout
 from cleaner.errors import InputError
 from cleaner.readers import csv as our_csv
 from cleaner.readers.csv import Row, sniff_delimiter
@@ -271,3 +274,22 @@ def test_dates_of_python_need_no_pandas(tmp_path: Path) -> None:
     pq.write_table(given, tmp_path / "in.parquet")
     (record,) = clean(tmp_path / "in.parquet").records
     assert (record["day"], record["wait"]) == ("2024-05-06", "0:00:05")
+
+
+def test_a_text_that_no_row_can_hold_is_rejected_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        (tmp_path / "in" / name).write_text(f"The bridge {name} reopened on Monday.")
+    pack = Layout.pack
+
+    def refuse_b(layout: Layout, records: Sequence[Any], given: Any = None) -> Any:
+        if any("bridge b" in record["text"] for record in records):
+            raise OverflowError("too long a bridge")
+        return pack(layout, records, given)
+
+    monkeypatch.setattr(Layout, "pack", refuse_b)
+    finished = clean(tmp_path / "in", "-o", tmp_path / "out.parquet")
+    assert finished.code == 3
+    assert pq.read_table(tmp_path / "out.parquet").column("id").to_pylist() == ["a#0", "c#0"]
+    (error,) = read_records(tmp_path / "out.parquet.errors.jsonl")
+    assert (error["id"], error["reason"]) == ("b#0", "internal")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from cleaner.batch.read import Document
 from cleaner.batch.tasks import Reading, Task
@@ -33,14 +32,14 @@ class Form:
 
 
 class Rendering(Protocol):
-    """Takes the articles of a task in their order."""
+    """Takes the articles of a task in their order. failures: documents, by the number with which they were added, of
+    which it turned out only with the content that they cannot be written."""
 
-    def add(self, document: Document, article: Article) -> None: ...
+    failures: dict[int, Rejected]
+
+    def add(self, number: int, document: Document, article: Article) -> None: ...
     def content(self) -> bytes:
         """What goes to the output for all of them."""
-
-    def rejected(self) -> Iterator[Rejected]:
-        """Those of which it turned out only with the content that they cannot be written."""
 
 
 def new_rendering(form: Form, options: CleanOptions, task: Task, reading: Reading) -> Rendering:
@@ -57,8 +56,9 @@ class _Records:
     form: Form
     options: CleanOptions
     parts: list[bytes] = field(default_factory=list)
+    failures: dict[int, Rejected] = field(default_factory=dict)
 
-    def add(self, document: Document, article: Article) -> None:
+    def add(self, number: int, document: Document, article: Article) -> None:
         if self.form.kind == "wet":
             self.parts.append(wet_record(article, self.form.packing))
         else:
@@ -67,8 +67,13 @@ class _Records:
     def content(self) -> bytes:
         return b"".join(self.parts)
 
-    def rejected(self) -> Iterator[Rejected]:
-        return iter(())
+
+class _Place(NamedTuple):
+    """Which document a row is of: its number in the task, its input and its place there."""
+
+    number: int
+    source: str | None
+    position: int | None
 
 
 @dataclass
@@ -79,12 +84,12 @@ class _Rows:
     options: CleanOptions
     task: Task
     reading: Reading
-    documents: list[Document] = field(default_factory=list)
+    places: list[_Place] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
-    failures: list[Rejected] = field(default_factory=list)
+    failures: dict[int, Rejected] = field(default_factory=dict)
 
-    def add(self, document: Document, article: Article) -> None:
-        self.documents.append(document)
+    def add(self, number: int, document: Document, article: Article) -> None:
+        self.places.append(_Place(number, document.page.source, document.page.position))
         self.records.append(article_record(article, self.options, in_rows=True))
 
     def content(self) -> bytes:
@@ -94,16 +99,13 @@ class _Rows:
             table = self._pack([at for at in range(len(self.records)) if self._can_be_packed(at)])
         return pack_rows(table) if table.num_rows else b""
 
-    def rejected(self) -> Iterator[Rejected]:
-        return iter(self.failures)
-
     def _can_be_packed(self, at: int) -> bool:
         try:
             self._pack([at])
         except Exception as error:
-            page = self.documents[at].page
+            number, source, position = self.places[at]
             message = f"the record cannot be written: {type(error).__name__}: {error}"
-            self.failures.append(Rejected(self.records[at]["id"], "internal", message, page.source, page.position))
+            self.failures[number] = Rejected(self.records[at]["id"], "internal", message, source, position)
             return False
         return True
 
@@ -113,6 +115,6 @@ class _Rows:
         given = None
         if isinstance(self.task.content, ParquetBlock):
             first = self.task.content.first_record
-            places = [(self.documents[at].page.position or 0) - first for at in rows]
+            places = [(self.places[at].position or 0) - first for at in rows]
             given = passed_rows(self.task.content.table(), self.reading, places)
         return self.layout.pack([self.records[at] for at in rows], given)

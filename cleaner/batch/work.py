@@ -174,20 +174,30 @@ def clean_task(job: Job, task: Task, care: Care | None = None, beat: Beat = _no_
 
     ``beat`` hears the number of each document before it is touched.
     """
-    care = care or Care()
+    done, failed = _clean(job, task, care or Care(), beat, {})
+    if failed:
+        # They have been counted as cleaned. That is rare, and to hold all articles of a task until its content is made
+        # would double the memory that every worker needs.
+        done, _ = _clean(job, task, care or Care(), beat, failed)
+    return done
+
+
+def _clean(
+    job: Job, task: Task, care: Care, beat: Beat, failed: Mapping[int, Rejected]
+) -> tuple[Done, Mapping[int, Rejected]]:
+    """What comes of a task, and the documents, by their number, of which it turned out only with the content that they
+    cannot be written. failed: those of which that is known."""
     cleaner = load_cleaner(job.model, job.options, job.page_model)
     done = Done(task.part, n_bytes=task.n_bytes)
     documents = _chosen(job, task, _watched(job, task, care, beat), done.tally)
     rendering = new_rendering(job.form, job.options, task, job.reading)
-    outcomes: list[tuple[Document, Outcome | Skipped]] = []
-    for document, outcome in clean_documents(cleaner, _first(documents, care.limit), care.one_by_one):
-        outcomes.append((document, _rendered(job, document, outcome, done, rendering)))
+    cleaned = clean_documents(cleaner, _first(documents, care.limit), care.one_by_one)
+    for number, (document, outcome) in enumerate(cleaned):
+        became = failed.get(number) or _rendered(job, number, document, outcome, done, rendering)
+        done.count(document, became, job.with_findings)
     done.records = rendering.content()
-    failed = {rejected.position: rejected for rejected in rendering.rejected()}
-    for document, outcome in outcomes:
-        done.count(document, failed.get(document.page.position, outcome), job.with_findings)
     done.findings.prune()
-    return done
+    return done, rendering.failures
 
 
 def _watched(job: Job, task: Task, care: Care, beat: Beat) -> Iterator[Document]:
@@ -272,7 +282,7 @@ def _unread(read: deque[Document]) -> Iterator[tuple[Document, Rejected | Skippe
 
 
 def _rendered(
-    job: Job, document: Document, outcome: Outcome | Skipped, done: Done, rendering: Rendering
+    job: Job, number: int, document: Document, outcome: Outcome | Skipped, done: Done, rendering: Rendering
 ) -> Outcome | Skipped:
     """What became of a document at last: an article that cannot be written is rejected."""
     if not isinstance(outcome, Article):
@@ -280,7 +290,7 @@ def _rendered(
     page = document.page
     try:
         if not job.as_texts or document.name is None:
-            rendering.add(document, outcome)
+            rendering.add(number, document, outcome)
         elif is_too_long(f"{document.name}{job.text_ending}"):
             message = f"{document.name[:80]}…: no file can have so long a name; write records with --to jsonl"
             return Rejected(outcome.id, "unwritable", message, page.source, page.position)
