@@ -64,7 +64,21 @@ def _errors_of(url: str) -> Iterator[None]:
         yield
     except (OSError, InputError, MissingExtraError):
         raise
-    except ImportError as error:  # "Install s3fs to access S3"
-        raise InputError(f"{url}: {error}") from error
+    except ImportError as error:
+        raise InputError(f"{url}: {_words_of_missing(url, error)}") from error
     except Exception as error:
         raise InputError(f"{url}: {type(error).__name__}: {error}") from error
+
+
+def _words_of_missing(url: str, error: ImportError) -> str:
+    """What to install for a store: each has a package of its own, which for S3 and Google's brings forty others."""
+    from fsspec.registry import known_implementations
+
+    # Of chained URLs (simplecache::s3://) the last names the store.
+    store = url.partition("://")[0].rpartition("::")[2]
+    package = known_implementations.get(store, {}).get("class", "fsspec.").partition(".")[0]
+    return (
+        str(error)
+        if package == "fsspec"
+        else f"{store}:// needs {package}, which is not installed: pip install {package}"
+    )

@@ -62,11 +62,12 @@ def test_a_url_that_leads_to_no_file_is_told(store: Any, url: str) -> None:
     assert url in finished.err
 
 
-def test_a_store_whose_package_is_missing_is_told(store: Any) -> None:
-    with mock.patch.dict(sys.modules, {"s3fs": None}):
-        finished = clean("s3://bucket/a.txt")
+@pytest.mark.parametrize(("scheme", "package"), [("s3", "s3fs"), ("gs", "gcsfs"), ("simplecache::s3", "s3fs")])
+def test_a_store_whose_package_is_missing_is_told_with_what_to_install(scheme: str, package: str) -> None:
+    with mock.patch.dict(sys.modules, {package: None}):
+        finished = clean(f"{scheme}://bucket/a.txt")
     assert finished.code == 1
-    assert "s3fs" in finished.err
+    assert f"pip install {package}" in finished.err
 
 
 def test_without_fsspec_a_url_is_told_with_what_to_install() -> None:
