@@ -233,15 +233,15 @@ def _lines(number: int) -> list[str]:
     return lines
 
 
-def test_old_lines_hold_the_nets_more_the_more_they_weigh(base: Path) -> None:
+def test_old_lines_hold_the_net_more_the_more_they_weigh(base: Path) -> None:
     model, documents = load_model(base), _new_documents()
     replay = read_replay(model)
     inputs = replay.inputs.astype(np.float32)
-    before = model.line_model.logits(inputs, replay.page_starts)
+    before = model.line_model.net.logits(inputs, replay.page_starts)
 
     def drift(weight: float) -> float:
         taught = Lesson(model, replay, documents, AdaptPlan(replay_weight=weight)).fit()
-        return float(np.abs(taught.logits(inputs, replay.page_starts) - before).mean())
+        return float(np.abs(taught.net.logits(inputs, replay.page_starts) - before).mean())
 
     assert drift(300) < 0.6 * drift(1)
 
@@ -328,10 +328,10 @@ def test_a_base_without_a_replay_sample_is_refused_with_the_remedy(base: Path) -
         read_replay(bare)
 
 
-def test_the_replay_sample_holds_what_the_nets_were_fitted_to(base: Path) -> None:
+def test_the_replay_sample_holds_what_the_net_was_fitted_to(base: Path) -> None:
     model = load_model(base)
     replay = read_replay(model)
-    logits = model.line_model.logits(replay.inputs.astype(np.float32), replay.page_starts)
+    logits = model.line_model.net.logits(replay.inputs.astype(np.float32), replay.page_starts)
     dropped = ~decide(np.exp(logits - logits.max(axis=1, keepdims=True)), DEFAULT_DROPPED, 0.5).kept
     assert (dropped == DEFAULT_DROPPED[replay.labels]).mean() > 0.9
     assert 0 < (replay.gram_energy() > 0).mean() < 1
