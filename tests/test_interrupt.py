@@ -167,14 +167,19 @@ def test_an_interrupt_waits_for_the_end_of_a_write(number: int) -> None:
     assert written == ["the whole record"]
 
 
-def test_an_interrupt_while_a_worker_is_started_is_not_lost_and_not_heard_by_the_worker(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_a_worker_is_started_is_not_lost_and_not_heard_by_the_worker(
+    tmp_path: Path, number: int
+) -> None:
+    shield = Shield()  # takes SIGTERM for an interrupt, as every run does
     try:
         with pytest.raises(KeyboardInterrupt), interrupts_held():
             worker = start("-c", "import time; print('started', flush=True); time.sleep(600)", folder=tmp_path)
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(worker.pid, signal.SIGINT)
+            os.kill(os.getpid(), number)
+            os.kill(worker.pid, number)
             assert next(lines_of(worker)) == "started"
         assert worker.poll() is None
     finally:
+        shield.remove()
         worker.kill()
         worker.communicate()
