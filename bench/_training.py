@@ -16,7 +16,7 @@ from cleaner.learn.fit import GramModels, gram_logits, gram_matrix
 from cleaner.learn.net_task import NetTask
 from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.recurrent import Weights as NetWeights
-from cleaner.learn.train import _NO_GRAMS, Fitted, Log, TrainingPlan, _as_lines, _Trainer
+from cleaner.learn.train import Fitted, Log, TrainingPlan, _as_lines, _Trainer
 from cleaner.learn.vectors import read_vectors
 from cleaner.learn.workflow import TrainingFiles
 from cleaner.model.artefact import DEFAULT_MODEL, WEIGHTS, find_model
@@ -25,6 +25,7 @@ from cleaner.model.nets import exponentials
 
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = ROOT / "data" / "labels"
+OURS = LABELS / "texts.tsv"
 PAGE_SOURCES = "aed crf cleanportal daniel ftr fundus-tests irdata magichtml turing wcxb xmu zhhand".split()
 
 Weights = npt.NDArray[np.int64]
@@ -38,7 +39,7 @@ def training_files(corpora: Path, split: str, with_pages: bool = True) -> Traini
         [folder / f"pages-{source}.jsonl.zst" for source in PAGE_SOURCES] if with_pages else [],
         split,
         folder / "scraped-text-unlabelled.jsonl.zst",
-        LABELS / "texts.tsv",
+        OURS,
         [folder / "gold_checked.tsv", LABELS / "suspects.tsv"],
         LABELS / "pages.tsv",
     )
@@ -183,15 +184,10 @@ class CrossValidation(_Trainer):
 
     def _fit_nets(self, tasks: Sequence[NetTask]) -> list[NetWeights]:
         nets = super()._fit_nets(tasks[:-1])
-        for fold, (task, net) in enumerate(zip(tasks, nets, strict=False)):
-            self._judges[fold] = self.single[fold], self.model_of(task, net)
         return [*nets, nets[-1]]
 
-    def model_of(self, task: NetTask, net: NetWeights) -> LineModel:
-        """A net with the features that it was fitted to, and no stage one of its own."""
-        return LineModel(self.tables, _NO_GRAMS, task.centers, task.factors, task.quantise(net))
-
     def _score_document(self, index: int, stage_one: GramModels, model: LineModel) -> npt.NDArray[np.float32]:
+        self._judges[int(self.folds[index])] = stage_one, model
         if index in self.whole:
             self._whole_logits[index] = self._score_lines(self.whole[index], stage_one, model)
         if index >= len(self.labelled):

@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import _report
 from bench._score import Interval
-from bench._training import PLANS, BenchPlan, CrossValidation, shipped_vectors, training_files
-from bench.label_errors import OURS, read_own_ids
+from bench._training import OURS, PLANS, BenchPlan, CrossValidation, shipped_vectors, training_files
+from bench.label_errors import read_own_ids
 from cleaner.features.context import PLACE_NAMES, STORY_NAMES
 from cleaner.features.meaning import MEANING_NAMES
 from cleaner.features.shape import SHAPE_NAMES
@@ -125,7 +125,7 @@ class Ablation(CrossValidation):
                 task, grams = self._do_without(variant, fold, tasks[fold])
                 net = fit_task(task, replace(self.plan, seed=self.plan.seed + variant.seed))
                 weights = exponentials(
-                    self.score_together(chosen, grams, self.model_of(task, net), is_alone=variant.is_alone)
+                    self.score_together(chosen, grams, self._model_of(task, net), is_alone=variant.is_alone)
                 )
                 scores = weights[:, DEFAULT_DROPPED].sum(axis=1) / np.maximum(weights.sum(axis=1), 1)
                 self.scores[variant.name].append(scores)

@@ -29,7 +29,7 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import _report
-from bench._training import PLANS, ROOT, CrossValidation, shipped_vectors, training_files
+from bench._training import OURS, PLANS, ROOT, CrossValidation, shipped_vectors, training_files
 from cleaner.labels import LABELS
 from cleaner.learn.corpus import LabelledDocument, read_rows
 from cleaner.learn.evaluate import IS_KEPT
@@ -39,7 +39,6 @@ from cleaner.learn.workflow import read_training_data
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-OURS = ROOT / "data" / "labels" / "texts.tsv"
 _HEAD = ("id", "line", "label", "likely", "p_label", "p_likely", "file")
 _SHOWN_PAIRS = 25
 

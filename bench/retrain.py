@@ -31,7 +31,6 @@ import numpy as np
 import numpy.typing as npt
 
 ROOT = Path(__file__).resolve().parent.parent
-LABELS = ROOT / "data" / "labels"
 sys.path.insert(0, str(ROOT))
 
 from bench import _report

@@ -37,10 +37,10 @@ from bench._training import PLANS, BenchPlan, CrossValidation, Weights, shipped_
 from cleaner.labels import LABEL_INDEX
 from cleaner.learn.corpus import LabelledDocument, group_documents
 from cleaner.learn.evaluate import bootstrap_interval, threshold_at_loss
-from cleaner.learn.package import judge_document, measure_thresholds
+from cleaner.learn.package import FlatJudgement, input_kind, judge_document, measure_thresholds
 from cleaner.learn.train import Fitted
 from cleaner.learn.workflow import TrainingData, read_training_data
-from cleaner.model.artefact import DEFAULT_DROPPED, DEFAULT_MODEL, INPUT_KINDS, decide, input_kinds, load_model
+from cleaner.model.artefact import DEFAULT_DROPPED, DEFAULT_MODEL, INPUT_KINDS, decide, load_model
 
 WANTED, GOAL = 0.8, 0.9
 """Share of lines of unseen phrases to be found."""
@@ -198,22 +198,14 @@ class Judge:
     @classmethod
     def of(cls, models: CrossValidation, fitted: Fitted) -> Judge:
         balanced = measure_thresholds(fitted)["balanced"]
-        scores = np.concatenate([drop_scores(weights) for weights in fitted.weights])
-        keep = np.concatenate([~document.drops for document in fitted.documents])
-        doc_ids = np.repeat(np.arange(len(fitted.documents)), [len(weights) for weights in fitted.weights])
+        flat = FlatJudgement(list(zip(fitted.documents, fitted.weights, strict=True)))
         by_kind = {kind: balanced[kind]["threshold"] for kind in INPUT_KINDS}
-        return cls(models, by_kind, threshold_at_loss(scores, keep, doc_ids, 0.01))
+        return cls(models, by_kind, threshold_at_loss(flat.scores, flat.keep, flat.doc_ids, 0.01))
 
     def finds(self, weights: Weights) -> npt.NDArray[np.bool_]:
         """For each line of a document whether it goes, as balanced and at 1 % lost; bool, shape (n_lines, 2)."""
-        scores = drop_scores(weights)
-        kind = INPUT_KINDS[int(input_kinds(weights, np.array([0, len(weights)]))[0])]
-        return np.stack([scores >= self.by_kind[kind], scores >= self.at_loss], axis=1)
-
-
-def drop_scores(weights: Weights) -> npt.NDArray[np.float64]:
-    """The probability of debris of each line, from class weights."""
-    return decide(weights, DEFAULT_DROPPED, 1.0).scores
+        scores = decide(weights, DEFAULT_DROPPED, 1.0).scores
+        return np.stack([scores >= self.by_kind[input_kind(weights)], scores >= self.at_loss], axis=1)
 
 
 def fit_judge(

@@ -41,16 +41,8 @@ class TopCounts:
             self.prune()
 
     def add_each(self, names: Iterable[str]) -> None:
-        """What `add` does for one name after the other."""
-        counts, limit = self.counts, 2 * self.most
         for name in names:
-            if name in counts:
-                counts[name] += 1
-            else:
-                counts[name] = 1
-                if len(counts) > limit:
-                    self.prune()
-                    counts = self.counts
+            self.add(name)
 
     def prune(self) -> None:
         """Drops all but the ``most`` frequent; of equals those that come first by name stay."""
@@ -119,7 +111,7 @@ class Findings:
         if len(whole) < len(rows):
             self.pieces.update(label for _, label, _, _, _, start, _ in rows if start is not None)
         self.removed.update([label for label, _ in whole])
-        self.removed_lines.add_each([f"{label}\t{text[:_LINE_CHARS]}" for label, text in whole])
+        self.removed_lines.add_each(f"{label}\t{text[:_LINE_CHARS]}" for label, text in whole)
 
     def merge(self, other: Findings) -> None:
         for name in _COUNTERS:

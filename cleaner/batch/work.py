@@ -174,11 +174,12 @@ def clean_task(job: Job, task: Task, care: Care | None = None, beat: Beat = _no_
 
     ``beat`` hears the number of each document before it is touched.
     """
-    done, failed = _clean(job, task, care or Care(), beat, {})
+    care = care or Care()
+    done, failed = _clean(job, task, care, beat, {})
     if failed:
         # They have been counted as cleaned. That is rare, and to hold all articles of a task until its content is made
         # would double the memory that every worker needs.
-        done, _ = _clean(job, task, care or Care(), beat, failed)
+        done, _ = _clean(job, task, care, beat, failed)
     return done
 
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from cleaner.assemble import normalise
 from cleaner.errors import InputError
-from cleaner.labels import LABEL_INDEX
+from cleaner.labels import BODY, LABEL_INDEX, TITLE
 from cleaner.learn.corpus import read_rows
+
+OF_NO_USE = "no article, or of no use, by reading"
+"""Why a page with a verdict is left out."""
 
 _NO_PAGE = frozenset({"no_article", "unusable"})
 
@@ -23,6 +26,11 @@ class LineLabel:
     digest: str
     label: str
     is_sure: bool
+
+    def class_in_page(self, is_headline: bool) -> int:
+        """The class as an index into LABELS. Who reads calls a standfirst title too, but that is the article's own."""
+        label = LABEL_INDEX[self.label]
+        return BODY if label == TITLE and not is_headline else label
 
 
 @dataclass(frozen=True)

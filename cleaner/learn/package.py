@@ -75,15 +75,15 @@ def measure_thresholds(fitted: Fitted) -> Thresholds:
     it is nearly all debris, and its threshold is the one with the best F of characters kept, against gold text.
     """
     labelled = list(zip(fitted.documents, fitted.weights, strict=True))
-    pages = [entry for entry in zip(fitted.pages, fitted.page_weights, strict=True) if _input_kind(entry[1]) == "page"]
+    pages = [entry for entry in zip(fitted.pages, fitted.page_weights, strict=True) if input_kind(entry[1]) == "page"]
     thresholds: Thresholds = {mode: {} for mode in MODE_LOSSES}
     for kind in INPUT_KINDS:
-        chosen = [entry for entry in labelled if _input_kind(entry[1]) == kind]
+        chosen = [entry for entry in labelled if input_kind(entry[1]) == kind]
         # Of a kind that the training set hardly has, what is known of all documents must do.
-        judged = _Flat(chosen if len(chosen) >= _MIN_DOCUMENTS else labelled)
+        judged = FlatJudgement(chosen if len(chosen) >= _MIN_DOCUMENTS else labelled)
         for mode, max_loss in MODE_LOSSES.items():
             if kind == "page" and len(pages) >= _MIN_DOCUMENTS:
-                judged = _Flat(pages)
+                judged = FlatJudgement(pages)
                 threshold = judged.best_threshold(_PAGE_BETAS[mode])
                 thresholds[mode][kind] = {"threshold": threshold, **judged.measure(threshold)}
             else:
@@ -97,7 +97,7 @@ _PAGE_BETAS = {"balanced": 1.0, "recall": 2.0, "precision": 0.5}
 _MIN_DOCUMENTS = 30
 
 
-class _Flat:
+class FlatJudgement:
     """Judged documents as flat arrays: score of each line, whether it is to be kept, its document, its length."""
 
     def __init__(self, judged: Sequence[tuple[LabelledDocument, npt.NDArray[np.int64]]]) -> None:
@@ -132,12 +132,13 @@ class _Flat:
         return float(max(t for t, f in zip(thresholds, f_scores, strict=True) if f >= max(f_scores) - 0.005))
 
 
-def _input_kind(weights: npt.NDArray[np.int64]) -> str:
+def input_kind(weights: npt.NDArray[np.int64]) -> str:
+    """Which kind of input the lines of a document look like, by their class weights; one of INPUT_KINDS."""
     return INPUT_KINDS[int(input_kinds(weights, np.array([0, len(weights)]))[0])]
 
 
 def _decide_document(weights: npt.NDArray[np.int64], by_kind: Mapping[str, Mapping[str, float]]) -> Verdicts:
-    return decide(weights, DEFAULT_DROPPED, by_kind[_input_kind(weights)]["threshold"])
+    return decide(weights, DEFAULT_DROPPED, by_kind[input_kind(weights)]["threshold"])
 
 
 def _round_up(threshold: float) -> float:

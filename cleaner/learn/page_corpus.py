@@ -15,9 +15,9 @@ from cleaner.errors import DocumentError
 from cleaner.extract.html import WalkedPage, walk_page
 from cleaner.extract.metadata import read_metadata
 from cleaner.extract.page import parse_page
-from cleaner.labels import BODY, LABEL_INDEX, TITLE
+from cleaner.labels import BODY, TITLE
 from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow
-from cleaner.learn.line_labels import ReadLabels
+from cleaner.learn.line_labels import OF_NO_USE, ReadLabels
 from cleaner.learn.pages import choose_gold_lines, read_page_records
 from cleaner.types import Metadata
 
@@ -83,7 +83,7 @@ def label_page(record: Mapping[str, Any], suspects: Collection[str], read: ReadL
     """The page with its labels, or why it is of no use."""
     page_id = str(record.get("id", ""))
     if page_id in read.verdicts:
-        return "no article, or of no use, by reading"
+        return OF_NO_USE
     try:
         document = parse_page(record["html"])
     except DocumentError as error:
@@ -105,8 +105,7 @@ def label_page(record: Mapping[str, Any], suspects: Collection[str], read: ReadL
     else:
         _label_by_segments(labels, walked.texts, record)
     for entry in read.of_page(page_id, walked.texts):
-        is_standfirst = entry.label == "title" and not titles.are_said_by(walked.texts[entry.line])
-        labels[entry.line] = BODY if is_standfirst else LABEL_INDEX[entry.label]
+        labels[entry.line] = entry.class_in_page(titles.are_said_by(walked.texts[entry.line]))
         weights[entry.line] = _SURE_WEIGHT if entry.is_sure else _DEBATABLE_WEIGHT
     if (labels == UNREAD).all():
         return misfit or "nothing is known of its lines"

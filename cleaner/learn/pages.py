@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cleaner.labels import BODY, LABEL_INDEX, TITLE
+from cleaner.labels import BODY, TITLE
 from cleaner.learn.align import align, split_words
 from cleaner.learn.augment import strip_site_name
 from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow, LabelledDocument, read_rows
 from cleaner.learn.evaluate import shingle_counts
-from cleaner.learn.line_labels import NOTHING_READ, ReadLabels
+from cleaner.learn.line_labels import NOTHING_READ, OF_NO_USE, ReadLabels
 
 # Below this the gold is not made of the page's lines, and its labels would teach chance.
 MIN_CHOICE_F1 = 0.93
@@ -62,7 +62,7 @@ def _read_rows(
         elif record.get("gold_suspect") or record.get("id") in suspects:
             yield row, "its gold is marked as doubtful"
         elif record.get("id") in read.verdicts:
-            yield row, "no article, or of no use, by reading"
+            yield row, OF_NO_USE
         else:
             yield row, label_page(record, read) or "its lines do not make up its gold"
 
@@ -111,9 +111,7 @@ def label_page(record: dict[str, Any], read: ReadLabels = NOTHING_READ) -> Label
         if not keep[number] and " ".join(split_words(line)) in headlines:
             labels[number] = TITLE
     for entry in read.of_page(str(record.get("id", "")), lines):
-        # Who reads calls a standfirst title too; here it is a line of the article like others.
-        is_standfirst = entry.label == "title" and labels[entry.line] != TITLE
-        labels[entry.line] = BODY if is_standfirst else LABEL_INDEX[entry.label]
+        labels[entry.line] = entry.class_in_page(bool(labels[entry.line] == TITLE))
     return LabelledDocument(
         id=str(record.get("id", "")),
         lines=tuple(lines),

@@ -226,12 +226,15 @@ class _Trainer:
         pages = sorted(rng.choice(all_pages, size=n_pages, replace=False).tolist())
         logits: dict[int, FloatArray] = {}
         for fold in range(plan.n_folds):
-            task = tasks[fold]
-            model = LineModel(self.tables, _NO_GRAMS, task.centers, task.factors, task.quantise(nets[fold]))
+            model = self._model_of(tasks[fold], nets[fold])
             for index in (*range(len(self.labelled)), *pages):
                 if self.folds[index] == fold:
                     logits[index] = self._score_document(index, self.single[fold], model)
         return pages, logits
+
+    def _model_of(self, task: NetTask, net: Weights) -> LineModel:
+        """A net with the features that it was fitted to, and no stage one of its own."""
+        return LineModel(self.tables, _NO_GRAMS, task.centers, task.factors, task.quantise(net))
 
     def _note(self, message: str) -> None:
         self.log(f"{time.monotonic() - self.started:6.0f} s  {message}")
