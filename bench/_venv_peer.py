@@ -34,7 +34,7 @@ class VenvPeer(System):
     @property
     def version(self) -> str | None:
         if self._python is None and self._problem is None:
-            self._python, self._problem = _installed(self.distribution, self.pinned, CACHE / "venvs")
+            self._python, self._problem = installed(self.distribution, self.pinned, CACHE / "venvs")
         return self.pinned if self._python else None
 
     @property
@@ -76,8 +76,13 @@ class VenvPeer(System):
         return self._child
 
 
-def _installed(distribution: str, version: str, folder: Path) -> tuple[Path | None, str | None]:
-    """Python of the environment that holds this version, made where it is not there yet; or None and why not."""
+def installed(
+    distribution: str, version: str, folder: Path, *, extra: str = "", beside: Sequence[str] = ()
+) -> tuple[Path | None, str | None]:
+    """Python of the environment that holds this version, made where it is not there yet; or None and why not.
+
+    beside: what the distribution needs and does not ask for.
+    """
     home = folder / f"{distribution}-{version}"
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     is_ready = home / ".ready"
@@ -88,7 +93,7 @@ def _installed(distribution: str, version: str, folder: Path) -> tuple[Path | No
     try:
         venv.create(home, clear=True, with_pip=True)
         _call([str(python), *"-m pip --quiet --disable-pip-version-check".split(), "install", "--retries", "1",
-               "--constraint", str(lock), f"{distribution}=={version}"])  # fmt: skip
+               "--constraint", str(lock), f"{distribution}{extra}=={version}", *beside])  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         rmtree(home, ignore_errors=True)
         return None, f"{distribution}=={version} could not be installed: {_last_error(error)}"

@@ -4,8 +4,9 @@
 
 Makes a WARC of the pages of the corpora, some packed as servers pack them, with requests, redirects, pictures, revisits
 and broken records in between; cleans it; and looks for each answer among the records out, the errors and the counts of
-what was skipped. Then it times cleaning alone against reading, cleaning and writing (Parquet, zstd), and two workers
-against one. Prints its tables; leaves with 1 where a record is not accounted for.
+what was skipped. Then it times cleaning alone against reading, cleaning and writing, and two workers against one: from
+Parquet to Parquet, both packed by zstd, and from an archive to Parquet. Prints its tables; leaves with 1 where a record
+is not accounted for.
 """
 
 # ruff: noqa: E402
@@ -30,6 +31,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -285,15 +287,18 @@ def clean_alone(path: Path) -> tuple[int, float, float]:
     return n_records, time.perf_counter() - started_s, time.process_time() - started_cpu_s
 
 
-def measure_speed(path: Path, folder: Path) -> str:
+def measure_speed(path: Path, small: Callable[[int], Path], folder: Path) -> str:
     """Cleaning alone, and the whole way with one worker and with two. By the clock, which is fair on an idle machine
-    alone, and by CPU seconds; what it takes to start is measured on a page for each worker and taken off."""
+    alone, and by CPU seconds; what it takes to start is measured on a page for each worker and taken off.
+
+    small: writes an input of that kind with a page for each of so many workers.
+    """
     n_documents, alone_s, alone_cpu_s = clean_alone(path)
     rows = [f"| cleaning alone | {n_documents / alone_s:,.1f} | {n_documents / alone_cpu_s:,.1f} |"]
     speeds, cpu_speeds = {}, {}
     for n_workers in (1, 2):
         options = ("--workers", str(n_workers), "--timeout", "600")  # a limit of time needs workers, for one page too
-        start = run_cleaner(str(_small_dump(folder, n_workers)), "-o", str(folder / "small.parquet"), *options)
+        start = run_cleaner(str(small(n_workers)), "-o", str(folder / "small.parquet"), *options)
         done = run_cleaner(str(path), "-o", str(folder / "timed.parquet"), *options)
         speeds[n_workers] = n_documents / (done.seconds - start.seconds)
         cpu_speeds[n_workers] = n_documents / (done.cpu_s - start.cpu_s)
@@ -312,15 +317,34 @@ def measure_speed(path: Path, folder: Path) -> str:
     )
 
 
-def _small_dump(folder: Path, n_workers: int) -> Path:
-    """So many blocks of one page which takes all that any page takes: with a list of links for an article, about which
-    trafilatura is asked too."""
-    path = folder / "small.warc.gz"
+def _one_page() -> bytes:
+    """A page which takes all that any page takes: with a list of links for an article, about which trafilatura is
+    asked too."""
     links = "".join(f"<li><a href='/{at}'>Section {at} of the herald</a></li>" for at in range(100))
-    page = f"<html><body><nav><ul>{links}</ul></nav><p>The bridge reopened on Monday.</p></body></html>".encode()
+    return f"<html><body><nav><ul>{links}</ul></nav><p>The bridge reopened on Monday.</p></body></html>".encode()
+
+
+def _small_dump(folder: Path, n_workers: int) -> Path:
+    """So many blocks of one page."""
+    path = folder / "small.warc.gz"
     filler = _packed(warc_record(0, "request", "https://herald.example/", b"GET / HTTP/1.1\r\n\r\n"))
-    story = _packed(warc_record(1, "response", "https://herald.example/a/1", answer(page)))
+    story = _packed(warc_record(1, "response", "https://herald.example/a/1", answer(_one_page())))
     path.write_bytes((story + filler * (BLOCK_RECORDS - 1)) * n_workers)
+    return path
+
+
+def _small_table(folder: Path, n_workers: int) -> Path:
+    return write_table(folder / "small-pages.parquet", [("https://herald.example/a/1", _one_page())] * n_workers, 1)
+
+
+def write_table(path: Path, pages: Iterable[tuple[str, bytes]], n_group_rows: int = 500) -> Path:
+    """The pages as Parquet, packed by zstd: addresses, and HTML as text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    urls, pages_html = zip(*pages, strict=True)
+    table = pa.table({"url": urls, "html": [html.decode() for html in pages_html]})
+    pq.write_table(table, path, compression="zstd", row_group_size=n_group_rows)
     return path
 
 
@@ -355,7 +379,9 @@ def run_bench(corpora: Path, n_pages: int, n_timed: int, folder: Path) -> bool:
         timed = folder / "timed.warc.gz"
         with timed.open("wb") as file:
             write_dump(file, islice(read_html(corpora), n_timed), is_whole=True)
-        print(f"## Speed\n\n{measure_speed(timed, folder)}")
+        table = write_table(folder / "pages.parquet", islice(read_html(corpora), n_timed))
+        print(f"## Speed: Parquet to Parquet\n\n{measure_speed(table, partial(_small_table, folder), folder)}\n")
+        print(f"## Speed: WARC to Parquet\n\n{measure_speed(timed, partial(_small_dump, folder), folder)}")
     return not problems
 
 

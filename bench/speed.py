@@ -1,4 +1,4 @@
-"""Speed and memory of the shipped model, beside trafilatura and jusText on the same pages in the same run.
+"""Speed and memory of the shipped model, beside trafilatura, jusText and C4's line filter in the same run.
 
     python bench/speed.py [--corpora ../shared] [--model NAME|PATH] [--quick]
 
@@ -37,6 +37,8 @@ import orjson
 
 from bench import _data, _report
 from bench._peers import PEERS
+from bench._system import CACHE
+from bench._venv_peer import installed
 from cleaner import Article, Cleaner, Page
 from cleaner.features.hints import Hints
 from cleaner.model.artefact import DEFAULT_DROPPED, DEFAULT_MODEL
@@ -48,6 +50,7 @@ LINES_PER_DOCUMENT = 30
 N_ROUNDS = 3
 N_STARTS = 15
 SPEED_PEERS = ("trafilatura", "justext")
+DATATROVE = "0.10.1"
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lambda: memory(model, documents, folder),
             lambda: start_up(model, documents[0], folder),
             lambda: beside_peers(cleaner, pages),
+            lambda: beside_line_filter(cleaner, documents[: len(documents) // 10], folder),
         ]
         for measure in measures:
             sections.append(measure())
@@ -331,6 +335,32 @@ def beside_peers(cleaner: Cleaner, pages: Sequence[_data.GoldPage]) -> str:
         f"### Beside the peers\n\n{len(pages)} pages of {n_kb:.0f} kB on average, each system in turn, median of "
         f"{N_ROUNDS} rounds.\n\n{_report.table(['', 'pages / CPU s', 'CPU ms a page', 'times trafilatura'], rows)}"
     )
+
+
+def beside_line_filter(cleaner: Cleaner, documents: Sequence[str], folder: Path) -> str:
+    """JSON Lines to JSON Lines through the library, and through datatrove's C4 filter, on the same documents."""
+    python, problem = installed(
+        "datatrove", DATATROVE, CACHE / "venvs", extra="[io]", beside=("spacy==3.8.18", "regex", "pandas")
+    )
+    head = ["JSONL → JSONL", "documents", "CPU s", "documents / CPU s", "times C4"]
+    if python is None:
+        return f"### Beside a line filter\n\ndatatrove's C4QualityFilter is not available: {problem}"
+    source, target = folder / "c4-in.jsonl", folder / "c4-out.jsonl"
+    write_records(documents, source)
+    ours_s = cpu_seconds(lambda: clean_file(cleaner, source, target))
+    worker = ROOT / "bench" / "_c4.py"
+    done = subprocess.run(
+        [str(python), "-I", "-X", "utf8", str(worker), str(source), str(target)], capture_output=True, check=True
+    )
+    theirs_s = orjson.loads(done.stdout)["cpu_s"]
+    rows = [
+        [name, f"{len(documents):,}", f"{spent:.2f}", f"{len(documents) / spent:,.0f}", f"{theirs_s / spent:.1f}"]
+        for name, spent in (
+            ("ours, library", ours_s),
+            (f"datatrove {DATATROVE}, C4QualityFilter", theirs_s),
+        )
+    ]
+    return f"### Beside a line filter\n\n{_report.table(head, rows)}"
 
 
 def _extract_all(texts: Callable[..., list[str]], pages: Sequence[_data.GoldPage]) -> Callable[[], None]:

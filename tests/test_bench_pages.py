@@ -197,7 +197,7 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VenvPeer:
     """A peer whose environment is that of the tests."""
     worker = tmp_path / "worker.py"
     worker.write_text(WORKER, encoding="utf-8")
-    monkeypatch.setattr(_venv_peer, "_installed", lambda *asked: (Path(sys.executable), None))
+    monkeypatch.setattr(_venv_peer, "installed", lambda *asked: (Path(sys.executable), None))
     return VenvPeer("invented", "invented", "1.0", str(worker))
 
 
