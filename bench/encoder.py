@@ -41,7 +41,7 @@ from cleaner.model.artefact import DEFAULT_DROPPED
 
 FloatArray = npt.NDArray[np.float64]
 
-N_AXES, N_FOLDS, MAX_LOSS = 48, 5, 0.01
+N_AXES, N_TREES, N_FOLDS, MAX_LOSS = 48, 200, 5, 0.01
 _N_RESAMPLES = 300
 _MAX_CHARS = 300
 _AXES_SAMPLE = 8000
@@ -140,7 +140,7 @@ def judge_anew(inputs: FloatArray, drops: npt.NDArray[np.bool_], sites: npt.NDAr
     scores = np.zeros(len(drops))
     for learn, test in GroupKFold(N_FOLDS).split(inputs, drops, sites):
         trees = HistGradientBoostingClassifier(
-            max_iter=200, learning_rate=0.05, max_leaf_nodes=12, min_samples_leaf=60, l2_regularization=5
+            max_iter=N_TREES, learning_rate=0.05, max_leaf_nodes=12, min_samples_leaf=60, l2_regularization=5
         )
         scores[test] = trees.fit(inputs[learn], drops[learn]).predict_proba(inputs[test])[:, 1]
     return scores

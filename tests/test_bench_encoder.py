@@ -31,6 +31,7 @@ def test_a_line_is_compared_with_the_rest_of_its_document_never_with_itself() ->
 def test_every_judge_has_its_row_and_all_but_the_model_their_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder, "SentenceEncoder", Letters)
     monkeypatch.setattr(encoder, "_N_RESAMPLES", 10)
+    monkeypatch.setattr(encoder, "N_TREES", 3)
     documents = own_documents(24)
     rng = np.random.default_rng(0)
     weights = [rng.integers(1, 1000, (len(document.lines), len(LABELS))) for document in documents]
