@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -119,19 +120,30 @@ def test_the_bytes_of_a_block_with_a_deadly_document_are_those_of_the_others_alo
 
 @pytest.mark.slow
 def test_results_come_in_the_order_of_the_tasks_though_one_of_them_takes_long(tmp_path: Path) -> None:
-    (tmp_path / "fuse").touch()
-    slow = Trap("slow.txt", "slow.txt", "text", harm=hang_for_a_second, fuse=str(tmp_path / "fuse"))
-    tasks = [block(slow), *(block(good(number)) for number in range(8))]
-    in_order = [ids(done) for _, done in clean_in_pool(JOB, iter(tasks), 2, LIMITS)]
-    (tmp_path / "fuse").touch()
-    freed = [ids(done) for _, done in clean_in_pool(JOB, iter(tasks), 2, LIMITS, is_ordered=False)]
-    assert in_order == [["slow.txt#0"], *([f"{number}.txt#0"] for number in range(8))]
-    assert sorted(freed) == sorted(in_order)
+    others = [block(good(number)) for number in range(8)]
+    expected = [["slow.txt#0"], *([f"{number}.txt#0"] for number in range(8))]
+
+    def slow(harm: Callable[[], None]) -> Task:
+        (tmp_path / "fuse").touch()
+        return block(Trap("slow.txt", "slow.txt", "text", harm=harm, fuse=str(tmp_path / "fuse")))
+
+    tasks = [slow(partial(time.sleep, 1)), *others]
+    assert [ids(done) for _, done in clean_in_pool(JOB, iter(tasks), 2, LIMITS)] == expected
+    # However long the second worker takes to start, the first is not done before it.
+    is_over = tmp_path / "another is done"
+    freed = []
+    tasks = [slow(partial(wait_for, is_over)), *others]
+    for _, done in clean_in_pool(JOB, iter(tasks), 2, LIMITS, is_ordered=False):
+        freed.append(ids(done))
+        is_over.touch()
+    assert sorted(freed) == sorted(expected)
     assert freed[0] != ["slow.txt#0"]
 
 
-def hang_for_a_second() -> None:
-    time.sleep(1)
+def wait_for(path: Path) -> None:
+    deadline_s = time.monotonic() + 20
+    while not path.exists() and time.monotonic() < deadline_s:
+        time.sleep(0.02)
 
 
 @pytest.mark.slow
