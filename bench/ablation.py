@@ -40,9 +40,10 @@ from cleaner.features.meaning import MEANING_NAMES
 from cleaner.features.shape import SHAPE_NAMES
 from cleaner.learn.corpus import LabelledDocument, group_documents
 from cleaner.learn.evaluate import average_precision, bootstrap_interval, drop_prf, threshold_at_loss
-from cleaner.learn.fit import GramModels, rows_of_pages
+from cleaner.learn.fit import GramModels
 from cleaner.learn.net_task import NetTask, fit_task
 from cleaner.learn.recurrent import Weights
+from cleaner.learn.train import LEFT
 from cleaner.learn.workflow import TrainingData, read_training_data
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.line_model import LINE_NAMES, STAGE_ONE_NAMES
@@ -81,6 +82,7 @@ VARIANTS = (
     Variant("articles with debris set in", without_kind=INSERTED),
     Variant("pages cut down", without_kind=CROPPED),
     Variant("whole pages", without_kind=WHOLE),
+    Variant("what extractors left", without_kind=LEFT),
     Variant("texts.tsv", without_ours=True),
     Variant("page lines in stage one", without_page_lines=True),
     Variant("stage one", STAGE_ONE_NAMES),
@@ -148,7 +150,7 @@ class Ablation(CrossValidation):
                 self.line_folds = np.repeat(self.folds, np.diff(self.offsets))
             if not variant.seed:
                 stage_one = [self._fit_grams({fold, other}) for other in range(plan.n_folds)]
-            task = super()._make_task(stage_one, fold)
+            task = self._with_trust(super()._make_task(stage_one, fold))
             self.plan, self.folds, self.line_folds = plan, folds, line_folds
         return take_out(variant, task), stage_one[fold]
 
@@ -156,10 +158,7 @@ class Ablation(CrossValidation):
 def take_out(variant: Variant, task: NetTask) -> NetTask:
     """Documents as a net sees them, less what a variant does without."""
     if variant.without_kind is not None:
-        pages = np.flatnonzero(task.kinds != variant.without_kind)
-        rows, starts = rows_of_pages(pages, task.page_starts)
-        kinds = task.kinds[pages]
-        task = replace(task, inputs=task.inputs[rows], labels=task.labels[rows], page_starts=starts, kinds=kinds)
+        task = task.choose(np.flatnonzero(task.kinds != variant.without_kind))
     if variant.columns:
         columns = [LINE_NAMES.index(name) for name in variant.columns]
         inputs, factors = task.inputs.copy(), task.factors.copy()
@@ -195,9 +194,17 @@ def measure(
     """What was judged, and the scores of each variant."""
     own = frozenset(read_own_ids(OURS))
     ours = [number for number, document in enumerate(data.labelled) if document.id in own]
-    pages = plan.choose_pages(data.pages)
+    chosen = plan.choose_data(data)
     models = Ablation(
-        variants, ours, n_folds, data.labelled, pages, plan.plan, partial(print, flush=True), shipped_vectors()
+        variants,
+        ours,
+        n_folds,
+        data.labelled,
+        chosen.pages,
+        plan.plan,
+        partial(print, flush=True),
+        shipped_vectors(),
+        chosen.leftovers,
     )
     models.run()
     documents: list[LabelledDocument] = [data.labelled[index] for index in models.measured]

@@ -219,8 +219,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     plan = PLANS[chosen.plan]
     log = partial(print, flush=True)
-    data = read_training_data(training_files(chosen.corpora, "train"), log)
-    fitted = CrossValidation(data.labelled, plan.choose_pages(data.pages), plan.plan, log, shipped_vectors()).run()
+    data = plan.choose_data(read_training_data(training_files(chosen.corpora, "train"), log))
+    models = CrossValidation(data.labelled, data.pages, plan.plan, log, shipped_vectors(), data.leftovers)
+    fitted = models.run()
     rows = measure(fitted.documents, fitted.weights, fitted.groups.tolist())
     section = render(rows, sum(document.kind == "scraped" for document in fitted.documents), plan)
     print(f"\n{section}")

@@ -143,8 +143,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.out.resolve().is_relative_to(ROOT):
         parser.error(f"--out {chosen.out}: lies in the repository; labels of others' texts do not belong there")
     plan, note = PLANS[chosen.plan], partial(print, flush=True)
-    data = read_training_data(training_files(chosen.corpora, "train"), note)
-    models = CrossValidation(data.labelled, plan.choose_pages(data.pages), plan.plan, note, shipped_vectors())
+    data = plan.choose_data(read_training_data(training_files(chosen.corpora, "train"), note))
+    models = CrossValidation(data.labelled, data.pages, plan.plan, note, shipped_vectors(), data.leftovers)
     probabilities = class_probabilities(models.run())
     joint, rows = list_suspects(data.labelled, probabilities, read_own_ids(OURS))
     sides = keep_or_drop(probabilities, np.concatenate([document.labels for document in data.labelled]))

@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def prepare(corpora: Path) -> Setting:
     """The base, fitted where it is not in the cache, with the groups that it has not seen."""
     data = read_training_data(training_files(corpora, "train"), print)
-    groups = group_documents([*data.labelled, *data.pages]).tolist()
+    groups = group_documents([*data.labelled, *data.pages, *data.leftovers]).tolist()
     group_of = {
         group: name
         for document, group in zip(data.labelled, groups, strict=False)
@@ -108,12 +109,12 @@ def prepare(corpora: Path) -> Setting:
     for document, group in zip(data.labelled, groups, strict=False):
         if group in group_of:
             held_out[group_of[group]].append(document)
-    n_labelled = len(data.labelled)
-    left = TrainingData(
-        [document for document, group in zip(data.labelled, groups, strict=False) if group not in group_of],
-        [page for page, group in zip(data.pages, groups[n_labelled:], strict=True) if group not in group_of],
-        data.files,
+    waiting = iter(groups)
+    labelled, pages, leftovers = (
+        [document for document, group in zip(documents, waiting, strict=False) if group not in group_of]
+        for documents in (data.labelled, data.pages, data.leftovers)
     )
+    left = TrainingData(labelled, pages, data.files, leftovers)
     old = read_training_data(training_files(corpora, "dev", with_pages=False), print).labelled
     return Setting(_find_base(left), held_out, old)
 
@@ -125,7 +126,7 @@ def _find_base(data: TrainingData) -> Model:
         # One teacher and fewer folds: a third of the shipped model's time.
         plan = TrainingPlan(n_folds=3, n_scored_pages=200, n_teachers=1, n_processes=2)
         vectors = load_model(DEFAULT_MODEL).line_model.tables.vectors
-        fitted = fit(data.labelled, data.pages, plan, lambda message: print(message, flush=True), vectors)
+        fitted = fit(data.labelled, data.pages, plan, partial(print, flush=True), vectors, data.leftovers)
         write_model(fitted, folder, name="base", version="1", data_files=data.files, examples=[], plan=plan)
     return load_model(folder)
 

@@ -229,7 +229,7 @@ def fit_judge(
     cut_pages = [page for page in (without_openings(page, phrases) for page in pages) if page.lines]
     wanted = set(whole)
     to_judge = {place: documents[number] for place, number in enumerate(numbers) if number in wanted}
-    models = CrossValidation(kept, cut_pages, plan.plan, _note, shipped_vectors(), to_judge)
+    models = CrossValidation(kept, cut_pages, plan.plan, _note, shipped_vectors(), whole=to_judge)
     judge = Judge.of(models, models.run())
     return judge, {numbers[place]: weights for place, weights in models.whole_weights.items()}
 
@@ -258,7 +258,7 @@ def measure(
     data: TrainingData, dev: Sequence[LabelledDocument], plan: BenchPlan, n_groups: int, n_made: int
 ) -> tuple[list[list[Trigger]], list[Found], list[Found]]:
     """The groups, what became of their lines, and of made pointers in dev articles."""
-    documents, pages = data.labelled, plan.choose_pages(data.pages)
+    documents, pages = data.labelled, plan.choose_data(data).pages
     sites = group_documents(documents).tolist()
     groups = group_triggers(find_triggers(documents, sites), n_groups)
     _note(f"{sum(map(len, groups))} phrases, {sum(map(_n_lines, groups))} lines in {len(groups)} groups")
@@ -430,7 +430,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--made", type=int, default=200, help="documents to make for each group")
     chosen = parser.parse_args(arguments)
     plan = PLANS[chosen.plan]
-    data = read_training_data(training_files(chosen.corpora, "train"), _note)
+    data = read_training_data(training_files(chosen.corpora, "train", left_by=()), _note)
     dev = read_training_data(training_files(chosen.corpora, "dev", with_pages=False), _note).labelled
     groups, found, made = measure(data, dev, plan, chosen.groups, chosen.made)
     section = f"{render(plan, groups, found, made)}\n\n{_tell_shipped(dev, groups, chosen.made)}"

@@ -15,9 +15,9 @@ from cleaner.model.line_model import LINE_NAMES
 
 def made_task() -> NetTask:
     inputs = np.random.default_rng(0).integers(1, 9, (7, len(LINE_NAMES))).astype(np.int8)
-    return NetTask(
-        inputs, np.full(7, BODY), np.array([0, 3, 7]), np.array([1, 0]), *np.ones((2, len(LINE_NAMES)), np.float32)
-    )
+    ones = np.ones((2, len(LINE_NAMES)), np.float32)
+    none = np.array([], np.int64)
+    return NetTask(inputs, np.full(7, BODY), np.array([0, 3, 7]), np.array([1, 0]), *ones, np.ones(7, np.float32), none)
 
 
 def test_features_that_are_switched_off_are_nothing_to_the_model() -> None:
@@ -42,7 +42,8 @@ def test_every_variant_judges_the_same_lines_and_all_but_everything_say_what_is_
     assert {len(values) for values in scores.values()} == {len(measured.keep)}
     base = scores["everything"]
     same = [name for name, values in scores.items() if name != "everything" and np.array_equal(values, base)]
-    assert same == ["pages cut down", "whole pages", "page lines in stage one"]  # there were none
+    # There were no pages.
+    assert same == ["pages cut down", "whole pages", "what extractors left", "page lines in stage one"]
     monkeypatch.setattr(ablation, "_N_RESAMPLES", 20)
     section = ablation.render(measured, scores, MICRO, 1)
     assert section.count("| without ") == len(ablation.VARIANTS) - 1

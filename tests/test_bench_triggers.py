@@ -118,6 +118,11 @@ def test_another_version_of_a_document_is_judged_line_for_line() -> None:
 
 def test_pages_are_drawn_from_all_over_and_the_same_each_time() -> None:
     pages = [document(*STORY, name=str(number)) for number in range(20)]
-    chosen = MICRO.choose_pages(pages)
-    assert len(chosen) == 5 and [page.id for page in chosen] == [page.id for page in MICRO.choose_pages(pages)]
-    assert MICRO.choose_pages(pages[:3]) == pages[:3]
+    leftovers = [replace(page, id=f"{page.id}|resiliparse", page_id=page.id) for page in pages]
+    data = TrainingData([], pages, [], leftovers)
+    chosen = MICRO.choose_data(data)
+    ids = [page.id for page in chosen.pages]
+    assert len(ids) == 5 and ids == [page.id for page in MICRO.choose_data(data).pages]
+    assert [left.page_id for left in chosen.leftovers] == ids
+    few = TrainingData([], pages[:3], [], leftovers[:3])
+    assert MICRO.choose_data(few) is few

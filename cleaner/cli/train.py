@@ -52,6 +52,15 @@ def train(
             help="Table (tabs; id, line, digest, label, sure) of lines of --pages, as read.",
         ),
     ] = None,
+    left_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--left-by",
+            metavar="EXTRACTOR",
+            help="Learn from what it leaves of --pages too: trafilatura, resiliparse, readability-lxml, boilerpy3 or "
+            "newspaper4k. May be given often.",
+        ),
+    ] = None,
     vectors: Annotated[
         Path | None,
         typer.Option("--vectors", help="Vectors of words by `cleaner train-vectors`; else the shipped model's."),
@@ -100,6 +109,7 @@ def train(
             "--documents": documents,
             "--suspects": suspects,
             "--line-labels": line_labels,
+            "--left-by": left_by,
             "--vectors": vectors,
             "--licences": licences,
             "--quick": quick,
@@ -111,7 +121,9 @@ def train(
         return
     plan = TrainingPlan.quick(seed) if quick else TrainingPlan(seed=seed)
     plan = replace(plan, n_processes=processes)
-    files = TrainingFiles(labels, pages or [], split, documents, document_labels, suspects or (), line_labels, licences)
+    files = TrainingFiles(
+        labels, pages or [], split, documents, document_labels, suspects or (), line_labels, licences, left_by or ()
+    )
     model = train_model(files, output, plan=plan, vectors=vectors, examples=examples, name=name, log=note)
     balanced = model.manifest["thresholds"]["balanced"]["article"]
     note(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,9 @@ class NetTask:
     """Made documents as a net sees them.
 
     inputs: int8, shape (n_lines, len(LINE_NAMES)). labels: int64, shape (n_lines,). page_starts: int64, shape
-    (n_documents + 1,). kinds: int64, shape (n_documents,), how each was made. centers, factors: of the inputs.
+    (n_documents + 1,). kinds: int64, shape (n_documents,), how each was made. centers, factors: of the inputs. trust:
+    float32, shape (n_lines,), how far each label is to be believed. leftovers: int64, the sources of the last so many
+    documents, which extractors left.
     """
 
     inputs: npt.NDArray[np.int8]
@@ -35,6 +37,21 @@ class NetTask:
     kinds: npt.NDArray[np.int64]
     centers: FloatArray
     factors: FloatArray
+    trust: FloatArray
+    leftovers: IntArray
+
+    def choose(self, pages: IntArray) -> NetTask:
+        """Some of the documents, by their numbers, without a word on leftovers."""
+        rows, starts = rows_of_pages(pages, self.page_starts)
+        return replace(
+            self,
+            inputs=self.inputs[rows],
+            labels=self.labels[rows],
+            page_starts=starts,
+            kinds=self.kinds[pages],
+            trust=self.trust[rows],
+            leftovers=self.leftovers[:0],
+        )
 
     def quantise(self, net: Weights, temperature: float = 1.0) -> RecurrentNet:
         """A net fitted to the documents in integers, scaled by a sample of them."""
@@ -54,7 +71,7 @@ def fit_task(task: NetTask, plan: TrainingPlan) -> Weights:
     from threadpoolctl import threadpool_limits
 
     inputs, starts = task.inputs.astype(np.float32), task.page_starts
-    weights = np.asarray(plan.kind_weights, dtype=np.float32)[np.repeat(task.kinds, np.diff(starts))]
+    weights = np.asarray(plan.kind_weights, dtype=np.float32)[np.repeat(task.kinds, np.diff(starts))] * task.trust
     class_weights = _class_weights(task.labels)
     targets = certain(task.labels)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from cleaner.learn.align import align, split_words
 from cleaner.learn.augment import strip_site_name
 from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow, LabelledDocument, read_rows
 from cleaner.learn.evaluate import shingle_counts
+from cleaner.learn.leftovers import read_leftovers
 from cleaner.learn.line_labels import NOTHING_READ, OF_NO_USE, ReadLabels
 
 # Below this the gold is not made of the page's lines, and its labels would teach chance.
@@ -24,47 +25,51 @@ _MIN_HEADLINE_CHARS = 12
 
 @dataclass(frozen=True)
 class PageCorpus:
-    """documents: kind ``page``, debris of unknown class. skipped: pages left out, with the reason."""
+    """documents: kind ``page``, debris of unknown class. skipped: pages left out, with the reason. leftovers: what
+    extractors left of the pages (`cleaner.learn.leftovers`)."""
 
     documents: list[LabelledDocument]
     skipped: list[BadRow]
+    leftovers: list[LabelledDocument] = field(default_factory=list)
 
 
 def read_pages(
-    path: Path, splits: Collection[str], suspects: Collection[str] = (), read: ReadLabels = NOTHING_READ
+    path: Path,
+    splits: Collection[str],
+    suspects: Collection[str] = (),
+    read: ReadLabels = NOTHING_READ,
+    left_by: Sequence[str] = (),
 ) -> PageCorpus:
     """The pages of a JSON Lines file (``id, html, body``, maybe ``title, headlines, domain, lang, split``).
 
     splits: those to read; a page without one counts as ``train``. suspects: ids of pages whose gold is doubtful. read:
-    what was said of lines by reading, which overrules the gold.
+    what was said of lines by reading, which overrules the gold. left_by: extractors whose text of the pages is wanted.
     Raises InputError where the file cannot be read.
     """
-    documents: list[LabelledDocument] = []
-    skipped: list[BadRow] = []
-    for row, outcome in _read_rows(path, splits, suspects, read):
-        if isinstance(outcome, str):
-            skipped.append(BadRow(str(path), row, outcome))
-        else:
-            documents.append(outcome)
-    return PageCorpus(documents, skipped)
-
-
-def _read_rows(
-    path: Path, splits: Collection[str], suspects: Collection[str], read: ReadLabels
-) -> Iterator[tuple[int, LabelledDocument | str]]:
+    corpus = PageCorpus([], [])
     for row, record in read_page_records(path):
         if isinstance(record, str):
-            yield row, record
-        elif record.get("split", "train") not in splits:
+            corpus.skipped.append(BadRow(str(path), row, record))
             continue
-        elif not record.get("html") or not record.get("body"):
-            yield row, "no html or no body"
-        elif record.get("gold_suspect") or record.get("id") in suspects:
-            yield row, "its gold is marked as doubtful"
-        elif record.get("id") in read.verdicts:
-            yield row, OF_NO_USE
-        else:
-            yield row, label_page(record, read) or "its lines do not make up its gold"
+        if record.get("split", "train") not in splits:
+            continue
+        problem = _find_problem(record, suspects, read)
+        page = None if problem else label_page(record, read)
+        if page is None:
+            corpus.skipped.append(BadRow(str(path), row, problem or "its lines do not make up its gold"))
+            continue
+        corpus.leftovers.extend(read_leftovers(record["html"], record["body"], page, left_by, len(corpus.documents)))
+        corpus.documents.append(page)
+    return corpus
+
+
+def _find_problem(record: dict[str, Any], suspects: Collection[str], read: ReadLabels) -> str | None:
+    """Why a page cannot be labelled, as far as that is known without a look at its lines."""
+    if not record.get("html") or not record.get("body"):
+        return "no html or no body"
+    if record.get("gold_suspect") or record.get("id") in suspects:
+        return "its gold is marked as doubtful"
+    return OF_NO_USE if record.get("id") in read.verdicts else None
 
 
 def read_page_records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

@@ -29,7 +29,8 @@ REPLAY = "replay.npz"
 LABELLED_KIND = 3
 """Of the kinds of documents that a model is fitted to (`cleaner.learn.train`), the one that people labelled."""
 
-# Of the lines half are of documents that people labelled; whole pages are few and long.
+# Of the lines half are of documents that people labelled; whole pages are few and long. What extractors left is not
+# among them: it is much like the pages that were cut down.
 _LINES_BY_KIND = (6_000, 3_000, 3_000, 12_000)
 _USE_STEPS = 16  # the use of a bucket is kept as its logarithm, in sixteenths of a doubling
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cleaner.errors import InputError, UsageError
 from cleaner.features.chars import build_char_tables
 from cleaner.learn.corpus import BadRow, LabelledDocument, join_labels, read_labels, read_rows
+from cleaner.learn.leftovers import check_extractors
 from cleaner.learn.line_labels import NOTHING_READ, read_line_labels
 from cleaner.learn.package import DataFile, hash_file, write_model
 from cleaner.learn.pages import read_pages, read_suspects
@@ -28,7 +29,8 @@ class TrainingFiles:
     labels, pages: files, or folders of ``*.jsonl`` and ``pages-*.jsonl.zst``. documents, document_labels: documents
     whose classes stand in a table of their own (`cleaner.learn.corpus.join_labels`). suspects: pages to leave out.
     line_labels: lines of the pages labelled by reading (`cleaner.learn.line_labels`). licences: file
-    name and licence, for the card.
+    name and licence, for the card. left_by: extractors whose text of the pages is learned from too
+    (`cleaner.learn.leftovers`).
     """
 
     labels: Sequence[Path]
@@ -39,6 +41,7 @@ class TrainingFiles:
     suspects: Sequence[Path] = ()
     line_labels: Path | None = None
     licences: Path | None = None
+    left_by: Sequence[str] = ()
 
 
 def train_model(
@@ -61,7 +64,7 @@ def train_model(
     data = read_training_data(files, log)
     # The shipped vectors serve a model of other features too, so the shipped model need not be one of this version.
     word_vectors = read_vectors(vectors or find_model(DEFAULT_MODEL) / WEIGHTS)
-    fitted = fit(data.labelled, data.pages, plan, log, word_vectors)
+    fitted = fit(data.labelled, data.pages, plan, log, word_vectors, data.leftovers)
     model_name, version = name_and_version(output, name)
     return write_model(
         fitted,
@@ -86,15 +89,17 @@ def train_vectors(files: TrainingFiles, output: Path, *, log: Log = lambda _: No
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a model is fitted to. files: what was read, for its card."""
+    """What a model is fitted to. files: what was read, for its card. leftovers: what extractors left of the pages."""
 
     labelled: list[LabelledDocument]
     pages: list[LabelledDocument]
     files: list[DataFile]
+    leftovers: list[LabelledDocument] = field(default_factory=list)
 
 
 def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
-    """The documents and pages of one split. Raises InputError, UsageError."""
+    """The documents and pages of one split. Raises InputError, UsageError, MissingExtraError."""
+    check_extractors(files.left_by)
     licence_of = read_table(files.licences) if files.licences else {}
     marked = {page for path in files.suspects for page in read_suspects(path)}
     read = read_line_labels(files.line_labels) if files.line_labels else NOTHING_READ
@@ -120,8 +125,9 @@ def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
     if files.documents and files.document_labels:
         note_labelled(files.documents, *join_labels(files.documents, files.document_labels))
     for path in expand_paths(files.pages, "pages-*.jsonl.zst"):
-        corpus = read_pages(path, {files.split}, marked, read)
+        corpus = read_pages(path, {files.split}, marked, read, files.left_by)
         data.pages.extend(corpus.documents)
+        data.leftovers.extend(corpus.leftovers)
         note_file(path, corpus.documents, corpus.skipped, "pages")
     if not data.labelled:
         raise UsageError(f"no usable labelled document of split {files.split!r} in {', '.join(map(str, files.labels))}")

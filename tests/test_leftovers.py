@@ -1,0 +1,105 @@
+"""What extractors leave of pages with gold text; by invented extractors, and by trafilatura on a page made here."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import run
+
+from cleaner.errors import MissingExtraError, UsageError
+from cleaner.labels import BODY, LABEL_INDEX
+from cleaner.learn import leftovers
+from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument
+from cleaner.learn.leftovers import check_extractors, read_leftovers
+from cleaner.learn.pages import read_pages
+
+STORY = [
+    f"The {place} of the bridge over the Lenn reopened on Monday, two years after the flood carried it away."
+    for place in ("middle arch", "eastern ramp", "footway", "toll house", "northern pier")
+]
+HTML = "<h1>Bridge reopened</h1>" + "".join(f"<p>{line}</p>" for line in STORY) + "<div>Share this story</div>"
+LINES = ("Bridge reopened", *STORY, "Share this story")
+LABELS = np.array([LABEL_INDEX["title"], *[BODY] * len(STORY), LABEL_INDEX["interface"]])
+PAGE = LabelledDocument("p", LINES, LABELS, "page", "herald.example", "en", "Bridge reopened", source="made")
+GOLD = "\n\n".join(STORY)
+
+
+@pytest.fixture
+def extractors(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[str, str], str]]:
+    """The table of extractors, empty."""
+    table: dict[str, Callable[[str, str], str]] = {}
+    monkeypatch.setattr(leftovers, "EXTRACTORS", table)
+    return table
+
+
+def test_lines_have_the_labels_of_the_page_and_others_those_of_the_gold(
+    extractors: dict[str, Callable[[str, str], str]],
+) -> None:
+    rows = ["Bridge reopened", STORY[0], " ".join(STORY[1:3]), *STORY[3:], "", " Share  this story ", "More of this"]
+    extractors["one"] = lambda html, lang: "\n".join(rows)
+    (left,) = read_leftovers(HTML, GOLD, PAGE, ["one"], 0)
+    interface, title = LABEL_INDEX["interface"], LABEL_INDEX["title"]
+    assert left.lines[5:] == ("Share this story", "More of this")
+    assert left.labels.tolist() == [title, *[BODY] * 4, interface, UNKNOWN_DEBRIS]
+    assert (left.id, left.page_id, left.kind, left.source) == ("p|one", "p", "residue", "one")
+    assert (left.site, left.title, left.split) == (PAGE.site, PAGE.title, PAGE.split)
+
+
+def test_extractors_take_turns_three_a_page(extractors: dict[str, Callable[[str, str], str]]) -> None:
+    names = ["a", "b", "c", "d", "e"]
+    for name in names:
+        extractors[name] = lambda html, lang: GOLD
+    turns = [[left.source for left in read_leftovers(HTML, GOLD, PAGE, names, turn)] for turn in range(5)]
+    assert turns == [["a", "b", "c"], ["b", "c", "d"], ["c", "d", "e"], ["d", "e", "a"], ["e", "a", "b"]]
+    assert [left.source for left in read_leftovers(HTML, GOLD, PAGE, ["a"], 3)] == ["a"]
+    assert not list(read_leftovers(HTML, GOLD, PAGE, [], 3))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n".join(STORY[:2]), "\n".join(STORY * 99), "\n".join(["Quite another text"] * 5)]
+)
+def test_nothing_is_learned_from_what_strays_from_the_gold(
+    text: str, extractors: dict[str, Callable[[str, str], str]]
+) -> None:
+    extractors["one"] = lambda html, lang: text
+    assert not list(read_leftovers(HTML, GOLD, PAGE, ["one"], 0))
+
+
+def test_an_extractor_that_fails_leaves_nothing_and_no_trace_in_the_logs(
+    extractors: dict[str, Callable[[str, str], str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(html: str, lang: str) -> str:
+        logging.getLogger("extractor").error("cannot read this")
+        raise RecursionError("too deep")
+
+    extractors["one"] = fail
+    assert not list(read_leftovers(HTML, GOLD, PAGE, ["one"], 0))
+    assert not caplog.records
+    logging.getLogger("extractor").error("heard again")
+    assert caplog.records
+
+
+def test_the_extractor_of_the_core_install_leaves_the_story(tmp_path: Path) -> None:
+    path = tmp_path / "pages-x.jsonl"
+    path.write_text(json.dumps({"id": "p", "html": HTML, "body": GOLD, "lang": "en"}) + "\n", encoding="utf-8")
+    assert not read_pages(path, {"train"}).leftovers
+    (left,) = read_pages(path, {"train"}, left_by=["trafilatura"]).leftovers
+    assert [line for line, label in zip(left.lines, left.labels, strict=True) if label == BODY] == STORY
+
+
+def test_unknown_and_missing_extractors_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    check_extractors(["trafilatura"])
+    with pytest.raises(UsageError, match="--left-by goose3: that is none of trafilatura, resiliparse"):
+        check_extractors(["goose3"])
+    monkeypatch.setitem(leftovers._MODULES, "boilerpy3", "a_module_that_nobody_has")
+    with pytest.raises(MissingExtraError, match="boilerpy3"):
+        check_extractors(["boilerpy3"])
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text('{"id": "a", "lines": ["x"], "labels": ["body"]}\n', encoding="utf-8")
+    done = run("train", "--labels", labels, "--left-by", "goose3", "-o", tmp_path / "model-1")
+    assert done.code == 2 and "--left-by goose3" in done.err
