@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import run
+from made_documents import MICRO, own_documents
 
 from cleaner.errors import MissingExtraError, UsageError
+from cleaner.features.meaning import WordVectors
 from cleaner.labels import BODY, LABEL_INDEX
-from cleaner.learn import leftovers
+from cleaner.learn import leftovers, train
 from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument
 from cleaner.learn.leftovers import check_extractors, read_leftovers
 from cleaner.learn.pages import read_pages
+from cleaner.learn.train import fit
+from cleaner.model.artefact import pack_weights
 
 STORY = [
     f"The {place} of the bridge over the Lenn reopened on Monday, two years after the flood carried it away."
@@ -103,3 +108,29 @@ def test_unknown_and_missing_extractors_are_refused(monkeypatch: pytest.MonkeyPa
     labels.write_text('{"id": "a", "lines": ["x"], "labels": ["body"]}\n', encoding="utf-8")
     done = run("train", "--labels", labels, "--left-by", "goose3", "-o", tmp_path / "model-1")
     assert done.code == 2 and "--left-by goose3" in done.err
+
+
+def test_leftovers_teach_the_net_and_not_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = own_documents(24)
+    left = [replace(page, id=f"{page.id}|one", page_id=page.id, kind="residue", source="one") for page in documents[:9]]
+    notes: list[str] = []
+    monkeypatch.setattr(train, "_SURE", 0.5)  # so small a net is sure of nothing
+    with_left = fit(documents, [], MICRO.plan, notes.append, leftovers=left)
+    again = fit(documents, [], MICRO.plan, leftovers=left)
+    without = fit(documents, [], MICRO.plan)
+    n_lines = sum(len(page.lines) for page in left)
+    (doubted,) = (note for note in notes if "doubted" in note)
+    assert f" of {n_lines} lines of leftovers doubted" in doubted and " 0 of" not in doubted
+    ours, same, other = (pack_weights(fitted.model) for fitted in (with_left, again, without))
+    assert all(np.array_equal(ours[name], same[name]) for name in ours)
+    assert {name for name in ours if not np.array_equal(ours[name], other[name])} >= {"net_first_weights"}
+    assert np.array_equal(with_left.model.grams.weights, without.model.grams.weights)
+    assert len(with_left.weights) == len(documents)
+
+
+def test_what_was_left_of_a_page_is_in_the_fold_of_the_page() -> None:
+    documents = own_documents(24)
+    left = [replace(page, id=f"{page.id}|one", page_id=page.id, site=None) for page in documents]
+    trainer = train._Trainer(documents, [], MICRO.plan, lambda _: None, WordVectors.none(), left)
+    trainer.run()
+    assert trainer.folds[24:].tolist() == trainer.folds[:24].tolist()

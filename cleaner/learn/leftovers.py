@@ -82,7 +82,8 @@ def check_extractors(names: Sequence[str]) -> None:
         if name not in EXTRACTORS:
             raise UsageError(f"--left-by {name}: that is none of {', '.join(EXTRACTORS)}")
         try:
-            import_module(_MODULES.get(name, name))
+            with _in_silence():
+                import_module(_MODULES.get(name, name))
         except ImportError as error:
             raise MissingExtraError(name, "bench") from error
 
