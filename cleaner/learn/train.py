@@ -224,7 +224,9 @@ class _Trainer:
         """Takes the trust from those lines of leftovers of which nets that saw nothing of their site are sure that they
         are on the other side than the gold has them.
 
-        Gold texts miss lines and hold others: learned as they are, leftovers taught little.
+        Gold texts miss lines and hold others: learned as they are, leftovers taught little. The nets that doubt one
+        fold have seen the others, so which lines a net does without hangs a little on the fold that it is measured on;
+        it learns no label from there.
         """
         plan = replace(self.plan, n_teachers=0, net=self.plan.teacher)
         own = [task.choose(np.flatnonzero(task.kinds != LEFT)) for task in tasks]
