@@ -21,6 +21,7 @@ from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument
 from cleaner.learn.leftovers import check_extractors, read_leftovers
 from cleaner.learn.pages import read_pages
 from cleaner.learn.train import fit
+from cleaner.learn.workflow import TrainingFiles, train_model
 from cleaner.model.artefact import pack_weights
 
 STORY = [
@@ -134,3 +135,15 @@ def test_what_was_left_of_a_page_is_in_the_fold_of_the_page() -> None:
     trainer = train._Trainer(documents, [], MICRO.plan, lambda _: None, WordVectors.none(), left)
     trainer.run()
     assert trainer.folds[24:].tolist() == trainer.folds[:24].tolist()
+
+
+def test_the_card_of_a_model_names_who_left_what_it_learned_from(tmp_path: Path) -> None:
+    labels = Path(__file__).parent.parent / "data" / "lines.jsonl"
+    pages = tmp_path / "pages-x.jsonl"
+    pages.write_text(json.dumps({"id": "p", "html": HTML, "body": GOLD, "host": "herald.example"}), encoding="utf-8")
+    files = TrainingFiles([labels], [pages], left_by=["trafilatura"])
+    model = train_model(files, tmp_path / "mine-1", plan=MICRO.plan)
+    (entry,) = model.manifest["training"]["left_by"]
+    assert (entry["name"], entry["n_documents"], entry["n_lines"]) == ("trafilatura", 1, len(STORY))
+    card = (tmp_path / "mine-1" / "README.md").read_text(encoding="utf-8")
+    assert f"what extractors leave of them: trafilatura {entry['version']} (1)." in card

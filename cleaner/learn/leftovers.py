@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
+from importlib.metadata import version
 from itertools import islice
 from typing import Any
 
@@ -86,6 +87,16 @@ def check_extractors(names: Sequence[str]) -> None:
                 import_module(_MODULES.get(name, name))
         except ImportError as error:
             raise MissingExtraError(name, "bench") from error
+
+
+def count_leftovers(leftovers: Sequence[LabelledDocument]) -> list[dict[str, str | int]]:
+    """What each extractor left, with its version, for the manifest of a model."""
+    counts: list[dict[str, str | int]] = []
+    for name in dict.fromkeys(document.source for document in leftovers):
+        left = [document for document in leftovers if document.source == name]
+        n_lines = sum(len(document.lines) for document in left)
+        counts.append({"name": name, "version": version(name), "n_documents": len(left), "n_lines": n_lines})
+    return sorted(counts, key=lambda entry: str(entry["name"]))
 
 
 def read_leftovers(

@@ -20,6 +20,7 @@ from cleaner.features.hints import Hints
 from cleaner.labels import LABELS
 from cleaner.learn.corpus import LabelledDocument
 from cleaner.learn.evaluate import lines_lost, text_report, threshold_at_loss
+from cleaner.learn.leftovers import count_leftovers
 from cleaner.learn.replay import REPLAY, pack_replay
 from cleaner.learn.train import Fitted, TrainingPlan
 from cleaner.model.artefact import (
@@ -177,12 +178,14 @@ def write_model(
     data_files: Sequence[DataFile],
     examples: Sequence[LabelledDocument],
     plan: TrainingPlan,
+    leftovers: Sequence[LabelledDocument] = (),
     n_resamples: int = 200,
 ) -> Model:
     """Writes the folder of a model and comes back with the model read from it.
 
-    examples: documents of our own whose scores go into the manifest, for `verify_model`. The same input gives the
-    same bytes: nothing here looks at the clock. Raises OutputError.
+    examples: documents of our own whose scores go into the manifest, for `verify_model`. leftovers: of which the
+    manifest tells who left them. The same input gives the same bytes: nothing here looks at the clock. Raises
+    OutputError.
     """
     thresholds = measure_thresholds(fitted)
     files = {WEIGHTS: to_npz(pack_weights(fitted.model)), REPLAY: pack_replay(fitted.replay)}
@@ -199,6 +202,7 @@ def write_model(
         "training": {
             "plan": {key: value for key, value in asdict(plan).items() if key != "n_processes"},
             "data": [asdict(entry) for entry in data_files],
+            "left_by": count_leftovers(leftovers),
         },
         "figures": {"cv": report_out_of_fold(fitted, thresholds, n_resamples)},
         "examples": [],
@@ -296,6 +300,9 @@ def render_card(manifest: Mapping[str, Any]) -> str:
         for kind, entry in by_kind.items()
     )
     overall = manifest["figures"]["cv"]["all"]
+    left = manifest["training"].get("left_by", [])
+    leftovers = ", ".join(f"{entry['name']} {entry['version']} ({entry['n_documents']:,})" for entry in left)
+    learned = f"\nBeside the pages it learned from what extractors leave of them: {leftovers}." if left else ""
     return f"""# {manifest["name"]} {manifest["version"]}
 
 A classifier of the lines of scraped news. It gives each line the probabilities of {len(LABELS)} classes; a line whose
@@ -311,7 +318,7 @@ whole numbers. The weights stand over hashes: no sentence of the training data c
 |---|---|---|---|
 {rows}
 
-Only the `train` split. Texts belong to their publishers and are not part of the model.
+Only the `train` split. Texts belong to their publishers and are not part of the model.{learned}
 
 ## Thresholds
 

@@ -399,10 +399,11 @@ class _Trainer:
 
     def _score_documents(self, chosen: Sequence[int], stage_one: GramModels, model: LineModel) -> Iterator[FloatArray]:
         """Logits of the lines of each document, all as at run time but for the fold's own stage one."""
-        sizes = [len(self.sources[index].lines) for index in chosen]
-        for some in np.array_split(np.array(chosen, dtype=np.int64), sum(sizes) // _LINES_AT_ONCE + 1):
-            lines = _as_lines([as_made(self.sources[index], index) for index in some.tolist()])
-            rows = [row for index in some.tolist() for row in range(self.offsets[index], self.offsets[index + 1])]
+        n_lines = sum(len(self.sources[index].lines) for index in chosen)
+        parts = np.array_split(np.array(chosen, dtype=np.int64), n_lines // _LINES_AT_ONCE + 1)
+        for some in filter(None, (part.tolist() for part in parts)):
+            lines = _as_lines([as_made(self.sources[index], index) for index in some])
+            rows = [row for index in some for row in range(self.offsets[index], self.offsets[index + 1])]
             inputs = model.line_inputs(lines, None, gram_logits(stage_one, self.matrix[rows]))
             yield from np.split(model.net.logits(inputs, lines.page_starts), lines.page_starts[1:-1])
 

@@ -74,6 +74,7 @@ def train_model(
         data_files=data.files,
         examples=spread(read_labels(examples)[0], N_EXAMPLES) if examples else [],
         plan=plan,
+        leftovers=data.leftovers,
     )
 
 
