@@ -228,7 +228,7 @@ def _weights(*debris: bool) -> np.ndarray:
 
 
 def test_a_document_of_menus_is_told_from_an_article_with_some_debris() -> None:
-    article, page, mixed = [True] * 4 + [False] * 14, [True] * 45 + [False] * 60, [True] * 16 + [False] * 14
+    article, page, mixed = [True] * 7 + [False] * 11, [True] * 45 + [False] * 60, [True] * 8 + [False] * 22
     weights, starts = _weights(*article, *page, *mixed), np.array([0, 18, 123, 153])
     assert [INPUT_KINDS[kind] for kind in input_kinds(weights, starts)] == ["article", "page", "mixed"]
     assert choose_thresholds(weights, starts, (0.8, 0.9, 0.6)).tolist() == [0.8] * 18 + [0.6] * 105 + [0.9] * 30

@@ -39,12 +39,13 @@ DEFAULT_DROPPED = np.array([label not in KEPT for label in LABELS])
 """bool, shape (13,): the classes that go unless the user says otherwise."""
 
 INPUT_KINDS = ("article", "mixed", "page")
-"""What a document can look like: an article with some debris; half of each, as some extractors leave it; a page."""
+"""What a document can look like: an article with some debris; one with much, as some extractors leave it; a page."""
 
-# So many lines of debris, which are such a share of all, make a document one that is no article, or a whole page.
-# Judged out of fold, 363 of 400 whole pages have as many, and 12 of 1,769 documents that somebody cut out of one; of a
-# rule by the share alone (.75 of 30 lines) it was 302 and 19, and a long page with half of debris lost too little.
-_MIXED_DEBRIS, _MIXED_SHARE = 15, 0.4
+# From so many lines of debris on a document is no plain article, and a page where they are such a share of it. Judged
+# out of fold, 363 of 400 whole pages have as many, and 12 of 1,769 documents that somebody cut out of one; of shares
+# alone (.75 of 30 lines) it was 302 and 19, and a long page half of which is debris lost too little. Articles of few
+# lines of debris could then be judged by a lower threshold for the same loss: 20 % of scraped ones keep some, not 22.
+_MIXED_DEBRIS = 8
 _PAGE_DEBRIS, _PAGE_SHARE = 40, 0.3
 
 
@@ -115,7 +116,7 @@ def input_kinds(weights: npt.NDArray[np.int64], page_starts: npt.NDArray[np.int6
     counts = np.concatenate([[0], np.cumsum(is_debris)])
     sizes = np.diff(page_starts)
     n_debris = counts[page_starts[1:]] - counts[page_starts[:-1]]
-    mixed = (n_debris >= _MIXED_DEBRIS) & (n_debris >= _MIXED_SHARE * sizes)
+    mixed = n_debris >= _MIXED_DEBRIS
     page = (n_debris >= _PAGE_DEBRIS) & (n_debris >= _PAGE_SHARE * sizes)
     return np.where(page, 2, mixed.astype(np.int64))
 
