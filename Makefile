@@ -76,8 +76,11 @@ PAGE_MODEL ?= pages-1
 # no articles. The price of a mixed convention was .010 of F1.
 PAGE_SOURCES := aed crf cleanportal daniel ftr fundus-tests irdata magichtml turing wcxb xmu zhhand
 
+# Walls, errors and lists, which a crawler gets in place of an article; no corpus has many.
+OWN_PAGES := data/own-pages.jsonl
+
 TEXT_DATA = --labels "$(CORPORA)/labels" \
-	$(foreach source,$(PAGE_SOURCES),--pages "$(CORPORA)/corpora/pages-$(source).jsonl.zst") \
+	$(foreach source,$(PAGE_SOURCES),--pages "$(CORPORA)/corpora/pages-$(source).jsonl.zst") --pages $(OWN_PAGES) \
 	--documents "$(CORPORA)/corpora/scraped-text-unlabelled.jsonl.zst" --document-labels data/labels/texts.tsv \
 	--suspects "$(CORPORA)/corpora/gold_checked.tsv" --suspects data/labels/suspects.tsv \
 	--line-labels data/labels/pages.tsv
@@ -107,7 +110,7 @@ LINE_SOURCES := $(PAGE_SOURCES) postlight trafilatura-eval unlabelled
 page-models: .venv/.all ## train the shipped page model again; CORPORA=FOLDER holds corpora/
 	@test -d "$(CORPORA)/corpora" || { echo "$(CORPORA): no corpora/ in it; name the folder: make page-models CORPORA=FOLDER" >&2; exit 1; }
 	$(BIN)/cleaner train-pages \
-		$(foreach source,$(LINE_SOURCES),--pages "$(CORPORA)/corpora/pages-$(source).jsonl.zst") \
+		$(foreach source,$(LINE_SOURCES),--pages "$(CORPORA)/corpora/pages-$(source).jsonl.zst") --pages $(OWN_PAGES) \
 		--suspects "$(CORPORA)/corpora/gold_checked.tsv" --suspects data/labels/suspects.tsv \
 		--line-labels data/labels/pages.tsv --licences data/licences.tsv --examples data/pages.jsonl \
 		--processes 2 -o models/$(PAGE_MODEL)

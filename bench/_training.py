@@ -28,6 +28,7 @@ from cleaner.model.nets import exponentials
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = ROOT / "data" / "labels"
 OURS = LABELS / "texts.tsv"
+OWN_PAGES = ROOT / "data" / "own-pages.jsonl"
 PAGE_SOURCES = "aed crf cleanportal daniel ftr fundus-tests irdata magichtml turing wcxb xmu zhhand".split()
 
 Weights = npt.NDArray[np.int64]
@@ -40,7 +41,7 @@ def training_files(
     folder = corpora / "corpora"
     return TrainingFiles(
         [corpora / "labels"],
-        [folder / f"pages-{source}.jsonl.zst" for source in PAGE_SOURCES] if with_pages else [],
+        [*(folder / f"pages-{source}.jsonl.zst" for source in PAGE_SOURCES), OWN_PAGES] if with_pages else [],
         split,
         folder / "scraped-text-unlabelled.jsonl.zst",
         OURS,

@@ -166,6 +166,15 @@ def test_what_was_read_of_a_line_overrules_the_gold(tmp_path: Path) -> None:
     assert changed == {share: "interface", quote: "caption"}
 
 
+def test_a_page_that_holds_no_article_is_a_document_of_debris(tmp_path: Path) -> None:
+    html = "<h1>Page not found</h1><p>The page that you asked for has moved, or was never here.</p>"
+    path = write_rows(tmp_path / "pages.jsonl", {"id": "gone", "html": html, "body": "", "verdict": "no_article"})
+    corpus = read_pages(path, {"train"}, left_by=["trafilatura"])
+    (page,) = corpus.documents
+    assert page.labels.tolist() == [UNKNOWN_DEBRIS, UNKNOWN_DEBRIS]
+    assert not corpus.skipped
+
+
 # --- groups and folds -----------------------------------------------------------------------------------------------
 
 

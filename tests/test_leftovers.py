@@ -76,6 +76,16 @@ def test_nothing_is_learned_from_what_strays_from_the_gold(
     assert not list(read_leftovers(HTML, GOLD, PAGE, ["one"], 0))
 
 
+def test_of_a_page_that_holds_no_article_all_that_is_left_is_debris(
+    extractors: dict[str, Callable[[str, str], str]],
+) -> None:
+    rows = ["Bridge reopened", "Log in to read on.", "Or take out a subscription: the first month is free."]
+    wall = replace(PAGE, lines=tuple(rows[:2]), labels=np.array([UNKNOWN_DEBRIS] * 2))
+    extractors["one"] = lambda html, lang: "\n".join(rows)
+    (left,) = read_leftovers(HTML, "", wall, ["one"], 0)
+    assert left.lines == tuple(rows) and left.labels.tolist() == [UNKNOWN_DEBRIS] * 3
+
+
 def test_an_extractor_that_fails_leaves_nothing_and_no_trace_in_the_logs(
     extractors: dict[str, Callable[[str, str], str]], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -154,6 +154,17 @@ def test_a_page_that_a_reader_found_to_be_no_article_is_left_out(verdict: str) -
     assert label_page(PAGE, (), ReadLabels(verdicts={"p0": verdict})) == "no article, or of no use, by reading"
 
 
+def test_of_a_page_that_holds_no_article_all_is_debris_but_what_may_be_a_headline() -> None:
+    wall = "<html><head><title>Mill reopens | Herald</title></head><body><nav><a href=/>Home</a></nav>{}</body></html>"
+    html = wall.format("<article><h1>Mill reopens</h1><p>We and our partners read what you read.</p></article>")
+    page = label({"id": "w", "html": html, "body": "", "verdict": "no_article"})
+    known = {text: int(found) for text, found in zip(page.walked.texts, page.labels, strict=True)}
+    assert known == {
+        "Home": UNKNOWN_DEBRIS, "Mill reopens": UNREAD, "We and our partners read what you read.": UNKNOWN_DEBRIS,
+    }  # fmt: skip
+    assert not page.is_whole  # no threshold is measured on it
+
+
 def test_a_page_without_text_is_of_no_use() -> None:
     assert label_page(PAGE | {"html": "<img src=a.jpg>"}, (), ReadLabels()) == "no text"
 

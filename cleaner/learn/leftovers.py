@@ -104,8 +104,9 @@ def read_leftovers(
 ) -> Iterator[LabelledDocument]:
     """The page as some of the extractors leave it, a document each; none where one gives up or strays from the gold.
 
-    page: the same page with its labels, which hold for the lines that it shares with what was left; the others are
-    told by alignment with the gold text. turn: a number of the page, by which the extractors take turns.
+    body: the gold text; empty for a page that holds no article, of which all that is left is debris. page: the same
+    page with its labels, which hold for the lines that it shares with what was left; the others are told by alignment
+    with the gold text. turn: a number of the page, by which the extractors take turns.
     """
     known = dict(zip(page.lines, page.labels.tolist(), strict=True))
     gold = "\n".join(row.strip() for row in body.split("\n") if row.strip())
@@ -114,10 +115,8 @@ def read_leftovers(
         lines = _ask(EXTRACTORS[names[place]], html, page.lang or "en")
         if not _LEAST_LINES <= len(lines) <= _MOST_LINES:
             continue
-        keep = align(lines, gold).keep
-        chosen = "\n".join(line for line, kept in zip(lines, keep, strict=True) if kept)
-        found, surplus, missing = shingle_counts(gold, chosen)
-        if not found or surplus > _MOST_SURPLUS * (found + surplus) or missing > _MOST_MISSING * (found + missing):
+        keep = align(lines, gold).keep if gold else np.zeros(len(lines), dtype=np.bool_)
+        if gold and _strays(gold, "\n".join(line for line, kept in zip(lines, keep, strict=True) if kept)):
             continue
         labels = [known.get(line, BODY if kept else UNKNOWN_DEBRIS) for line, kept in zip(lines, keep, strict=True)]
         yield replace(
@@ -129,6 +128,11 @@ def read_leftovers(
             source=names[place],
             page_id=page.id,
         )
+
+
+def _strays(gold: str, chosen: str) -> bool:
+    found, surplus, missing = shingle_counts(gold, chosen)
+    return not found or surplus > _MOST_SURPLUS * (found + surplus) or missing > _MOST_MISSING * (found + missing)
 
 
 def _ask(extract: Extract, html: str, lang: str) -> list[str]:

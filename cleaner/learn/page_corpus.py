@@ -18,7 +18,7 @@ from cleaner.extract.page import parse_page
 from cleaner.labels import BODY, TITLE
 from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow
 from cleaner.learn.line_labels import OF_NO_USE, ReadLabels
-from cleaner.learn.pages import choose_gold_lines, read_page_records
+from cleaner.learn.pages import choose_gold_lines, holds_none, read_page_records
 from cleaner.types import Metadata
 
 UNREAD = -2
@@ -98,7 +98,10 @@ def label_page(record: Mapping[str, Any], suspects: Collection[str], read: ReadL
     body = None if record.get("gold_suspect") or page_id in suspects else record.get("body")
     titles = _Titles(metadata, record)
     misfit = ""
-    if body:
+    if holds_none(record):
+        # Its headline may be that of the article which stands behind the wall, so it teaches neither side.
+        labels[:] = [UNREAD if titles.are_said_by(text) else UNKNOWN_DEBRIS for text in walked.texts]
+    elif body:
         _label_by_gold(labels, walked.texts, str(body), titles)
         if (labels == UNREAD).all():
             body, misfit = None, "its lines do not make up its gold"

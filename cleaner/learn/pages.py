@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ def read_pages(
 ) -> PageCorpus:
     """The pages of a JSON Lines file (``id, html, body``, maybe ``title, headlines, domain, lang, split``).
 
+    A page whose ``verdict`` is ``no_article`` needs no body: all of its lines are debris.
     splits: those to read; a page without one counts as ``train``. suspects: ids of pages whose gold is doubtful. read:
     what was said of lines by reading, which overrules the gold. left_by: extractors whose text of the pages is wanted.
     Raises InputError where the file cannot be read.
@@ -58,14 +59,20 @@ def read_pages(
         if page is None:
             corpus.skipped.append(BadRow(str(path), row, problem or "its lines do not make up its gold"))
             continue
-        corpus.leftovers.extend(read_leftovers(record["html"], record["body"], page, left_by, len(corpus.documents)))
+        body = "" if holds_none(record) else record["body"]
+        corpus.leftovers.extend(read_leftovers(record["html"], body, page, left_by, len(corpus.documents)))
         corpus.documents.append(page)
     return corpus
 
 
+def holds_none(record: Mapping[str, Any]) -> bool:
+    """Whether a page is one that a reader is shown in place of an article, such as a wall or an error."""
+    return record.get("verdict") == "no_article"
+
+
 def _find_problem(record: dict[str, Any], suspects: Collection[str], read: ReadLabels) -> str | None:
     """Why a page cannot be labelled, as far as that is known without a look at its lines."""
-    if not record.get("html") or not record.get("body"):
+    if not record.get("html") or not (record.get("body") or holds_none(record)):
         return "no html or no body"
     if record.get("gold_suspect") or record.get("id") in suspects:
         return "its gold is marked as doubtful"
@@ -106,8 +113,8 @@ def label_page(record: dict[str, Any], read: ReadLabels = NOTHING_READ) -> Label
     from cleaner.extract.html import walk_page
 
     lines = walk_page(turbohtml.parse(record["html"], positions=False)).texts[:MAX_PAGE_LINES]
-    keep = choose_gold_lines(lines, record["body"])
-    if keep is None:
+    keep = np.zeros(len(lines), dtype=np.bool_) if holds_none(record) else choose_gold_lines(lines, record["body"])
+    if keep is None or not lines:
         return None
     title = strip_site_name(record["title"]) if record.get("title") else None
     labels = np.where(keep, BODY, UNKNOWN_DEBRIS).astype(np.int64)

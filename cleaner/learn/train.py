@@ -224,9 +224,9 @@ class _Trainer:
         """Takes the trust from those lines of leftovers of which nets that saw nothing of their site are sure that they
         are on the other side than the gold has them.
 
-        Gold texts miss lines and hold others: learned as they are, leftovers taught little. The nets that doubt one
-        fold have seen the others, so which lines a net does without hangs a little on the fold that it is measured on;
-        it learns no label from there.
+        Gold texts miss lines and hold others: learned as they are, leftovers taught little. That a page holds no
+        article is known, whatever it looks like. The nets that doubt one fold have seen the others, so which lines a
+        net does without hangs a little on the fold that it is measured on; it learns no label from there.
         """
         plan = replace(self.plan, n_teachers=0, net=self.plan.teacher)
         own = [task.choose(np.flatnonzero(task.kinds != LEFT)) for task in tasks]
@@ -237,7 +237,8 @@ class _Trainer:
                 weights = exponentials(logits)
                 debris = weights[:, DEFAULT_DROPPED].sum(axis=1) / weights.sum(axis=1)
                 is_debris = DEFAULT_DROPPED[self.labels[self.offsets[index] : self.offsets[index + 1]]]
-                self.trust[index] = np.where(is_debris, debris > 1 - _SURE, debris < _SURE).astype(np.float32)
+                believed = np.where(is_debris, debris > 1 - _SURE, debris < _SURE) | is_debris.all()
+                self.trust[index] = believed.astype(np.float32)
         n_doubted = sum(int((values == 0).sum()) for values in self.trust.values())
         self._note(f"{n_doubted} of {sum(map(len, self.trust.values()))} lines of leftovers doubted")
 
@@ -266,8 +267,9 @@ class _Trainer:
     ) -> tuple[list[int], dict[int, FloatArray]]:
         """The sample of pages; logits of these and all labelled documents, by nets that saw nothing of their fold."""
         plan = self.plan
-        n_pages = min(plan.n_scored_pages, len(self.pages))
-        all_pages = np.arange(len(self.labelled), self.n_own)
+        # A page without an article has no text that a threshold could bring out better or worse.
+        all_pages = [i for i in range(len(self.labelled), self.n_own) if (self.sources[i].labels == BODY).any()]
+        n_pages = min(plan.n_scored_pages, len(all_pages))
         rng = np.random.default_rng([plan.seed, 11])
         pages = sorted(rng.choice(all_pages, size=n_pages, replace=False).tolist())
         logits: dict[int, FloatArray] = {}
