@@ -38,6 +38,8 @@ from bench import _report
 from bench._data import read_marked, read_records
 from bench._system import CACHE, keep_out_of_git
 from cleaner import Article, Cleaner, Page
+from cleaner.extract.html import walk_page
+from cleaner.extract.page import parse_page
 from cleaner.features.pages import PageBatch
 from cleaner.learn.evaluate import shingle_counts
 from cleaner.learn.line_labels import read_line_labels
@@ -45,7 +47,7 @@ from cleaner.learn.page_corpus import label_page
 from cleaner.learn.page_train import PageTrainingPlan, fit_pages
 from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, load_model
 from cleaner.model.page_model import PageModel
-from cleaner.pipeline import MIN_ARTICLE_MASS, _is_left_empty
+from cleaner.pipeline import MIN_ARTICLE_MASS, _Extracted, _is_left_empty
 from cleaner.types import Rejected
 from cleaner.verdict import PAGE_FEATURES, describe_page, holds_article, text_mass
 
@@ -58,6 +60,10 @@ NO_ARTICLES = ("read", "listing", "collection", "product")
 UNCLEAR = ("service", "documentation", "forum")
 """Kinds that may hold one text each; they are counted, and chose nothing."""
 
+OWN_KINDS = ("own article", "own none")
+"""Kinds of the pages of our own writing: articles, and what a crawler gets in place of one. They choose no weights."""
+
+OWN_PAGES = ROOT / "data" / "own-pages.jsonl"
 LINE_LABELS = ROOT / "data" / "labels" / "pages.tsv"
 SUSPECTS = ROOT / "data" / "labels" / "suspects.tsv"
 LOST_SHARE = 0.0015
@@ -95,7 +101,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a run measures: pages of a split, at most ``limit`` of each source with gold (spread over the file)."""
+    """What a run measures: pages of a split, at most ``limit`` of each source with gold (spread over the file), and
+    those of our own of the same split."""
 
     corpora: Path
     split: str
@@ -119,6 +126,9 @@ class Choice:
                 rest = rest[:: max(-(-len(rest) // self.limit), 1)]
             yield from (("read", record) for record in others)
             yield from ((str(record.get("page_type") if source == "wcxb-other" else source), record) for record in rest)
+        for record in read_records(OWN_PAGES):
+            if record["split"] == self.split:
+                yield OWN_KINDS["verdict" in record], record
 
 
 def _read_verdicts(path: Path, wanted: set[str]) -> set[str]:
@@ -145,16 +155,28 @@ def _read_no_articles(corpora: Path) -> set[str]:
 # --- what becomes of a page ---
 
 
-def measure(cleaner: Cleaner, kind: str, record: dict[str, Any]) -> Row | None:
+class FirstOpinion(Cleaner):
+    """A cleaner that asks nobody else; what it would hear is looked at apart."""
+
+    def _ask_again(self, entry: _Extracted, article: Article) -> Article:
+        return article
+
+    def ask(self, entry: _Extracted, article: Article) -> Article:
+        """What the cleaner makes of the page in the end."""
+        return super()._ask_again(entry, article)
+
+
+def measure(cleaner: FirstOpinion, kind: str, record: dict[str, Any]) -> Row | None:
     """What the cleaner makes of a page; nothing for one that it rejects."""
     entry = cleaner._extract(Page(record["html"], "html", url=record.get("url")))
     if isinstance(entry, Rejected):
         return None
-    first = next(cleaner._judge_and_assemble([replace(entry, html=None)]))
-    final = cleaner._ask_again(entry, first) if entry.html is not None else first
+    first = next(cleaner._judge_and_assemble([entry]))
+    is_page = entry.lines.walked is not None
+    final = cleaner.ask(entry, first) if is_page else first
     mass = text_mass(first.text)
     page_mass = sum(map(text_mass, entry.lines.texts))
-    looked_at = entry.html is not None and mass < _ALMOST_EMPTY and page_mass >= 2 * MIN_ARTICLE_MASS
+    looked_at = is_page and mass < _ALMOST_EMPTY and page_mass >= 2 * MIN_ARTICLE_MASS
     other = cleaner._clean_by_trafilatura(entry) if looked_at else None
     body = record.get("body")
     judged = first.judged
@@ -166,7 +188,7 @@ def measure(cleaner: Cleaner, kind: str, record: dict[str, Any]) -> Row | None:
         first=first.verdict,
         mass=mass,
         f1=_f1(body, first.text),
-        asked=entry.html is not None and _is_left_empty(entry.lines, first),
+        asked=is_page and _is_left_empty(entry.lines, first),
         taken=final is not first,
         other_mass=_mass_of_article(other) if looked_at else None,
         other_f1=_f1(body, other.text if other else "") if looked_at else None,
@@ -186,7 +208,7 @@ def _f1(gold: str | None, text: str) -> float | None:
 
 
 def measure_all(
-    choice: Choice, cleaner: Cleaner, key: str, prepare: Callable[[str], None] = lambda _: None
+    choice: Choice, cleaner: FirstOpinion, key: str, prepare: Callable[[str], None] = lambda _: None
 ) -> list[Row]:
     """Rows of all pages; those of an earlier run with the same code, model and ``key`` come from the cache."""
     path = CACHE / f"verdicts-{_hash_code(cleaner, key)}.jsonl"
@@ -214,7 +236,7 @@ def _read_rows(path: Path) -> dict[str, Row]:
     return {row.id: row for row in rows}
 
 
-def _hash_code(cleaner: Cleaner, key: str) -> str:
+def _hash_code(cleaner: FirstOpinion, key: str) -> str:
     digest = sha256(f"{cleaner.model_name} {cleaner._judges.page_judge.full_name} {key}".encode())
     for path in sorted((ROOT / "cleaner").rglob("*.py")):
         if path.parent.name not in ("cli", "web", "batch", "readers", "writers"):
@@ -228,7 +250,7 @@ def _hash_code(cleaner: Cleaner, key: str) -> str:
 
 def verdict_table(rows: Sequence[Row]) -> str:
     """By kind of page: how many are called no article, at first and after second opinions."""
-    kinds = [*GOLD_SOURCES, *NO_ARTICLES, *UNCLEAR]
+    kinds = [*GOLD_SOURCES, *NO_ARTICLES, *UNCLEAR, *OWN_KINDS]
     groups = {kind: [row for row in rows if row.kind == kind] for kind in kinds}
     table = []
     for name, members in (
@@ -237,6 +259,7 @@ def verdict_table(rows: Sequence[Row]) -> str:
         *((kind, (kind,)) for kind in NO_ARTICLES),
         ("all that are none", NO_ARTICLES),
         *((f"{kind} (unclear)", (kind,)) for kind in UNCLEAR),
+        *((kind, (kind,)) for kind in OWN_KINDS),
     ):
         chosen = [row for kind in members for row in groups[kind]]
         if not chosen:
@@ -256,9 +279,10 @@ def opinions_table(rows: Sequence[Row]) -> str:
     """By source: how often trafilatura was asked and taken, and whether that was right."""
     table = []
     names = [
-        *dict.fromkeys(row.kind for row in rows if row.kind not in (*NO_ARTICLES, *UNCLEAR)),
+        *dict.fromkeys(row.kind for row in rows if row.kind not in (*NO_ARTICLES, *UNCLEAR, *OWN_KINDS)),
         *NO_ARTICLES,
         *UNCLEAR,
+        *OWN_KINDS,
     ]
     for name in names:
         chosen = [row for row in rows if row.kind == name]
@@ -276,13 +300,37 @@ def opinions_table(rows: Sequence[Row]) -> str:
     )
 
 
+def text_table(cleaner: Cleaner, split: str) -> str:
+    """The pages of our own as plain text: all of a page's text, and what trafilatura leaves of it."""
+    from trafilatura import extract
+
+    counts: dict[tuple[str, str], list[float]] = {}
+    for record in read_records(OWN_PAGES):
+        if record["split"] != split:
+            continue
+        whole = "\n".join(walk_page(parse_page(record["html"])).texts)
+        left = extract(record["html"], favor_recall=True, include_comments=False) or ""
+        for name, text in (("all text", whole), ("trafilatura, recall", left)):
+            if text.strip():
+                article = cleaner.clean(text)
+                found = _f1(record.get("body"), article.text) or 0.0
+                figures = (1, article.verdict == "no_article", len(text), len(article.text), found)
+                sums = counts.setdefault((OWN_KINDS["verdict" in record], name), [0.0] * len(figures))
+                sums[:] = [have + more for have, more in zip(sums, figures, strict=True)]
+    table = [
+        [kind, name, str(int(n)), str(int(none)), _report.percent(kept / size), _report.share(f1 / n) if f1 else "–"]
+        for (kind, name), (n, none, size, kept, f1) in sorted(counts.items())
+    ]
+    return _report.table(["pages", "as", "n", "no article", "characters kept", "F1"], table)
+
+
 def bounds_table(rows: Sequence[Row]) -> str:
     """By how much text the page model kept: whether trafilatura's is better, and other pages that it calls articles."""
     table = []
     for low, high in ((0, 1), (1, 50), (50, 100), (100, 150), (150, 200), (200, 250), (250, _ALMOST_EMPTY)):
         here = [row for row in rows if row.other_mass is not None and low <= row.mass < high]
         found = [row for row in here if row.other_mass is not None and row.other_mass >= MIN_ARTICLE_MASS]
-        scored = [(row.f1, row.other_f1) for row in found if row.kind not in (*NO_ARTICLES, *UNCLEAR)]
+        scored = [(row.f1, row.other_f1) for row in found if row.kind not in (*NO_ARTICLES, *UNCLEAR, *OWN_KINDS)]
         gaps = [other - own for own, other in scored if own is not None and other is not None]
         n_others = sum(row.kind in (*NO_ARTICLES, *UNCLEAR) for row in here)
         n_called = sum(row.kind in (*NO_ARTICLES, *UNCLEAR) for row in found)
@@ -345,11 +393,12 @@ def fit_weights(rows: Sequence[Row]) -> tuple[float, tuple[float, ...]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     chosen = _parse(arguments)
     choice = Choice(chosen.corpora / "corpora", "train" if chosen.fit else chosen.split, chosen.limit)
-    cleaner = Cleaner(page_model=chosen.model)
+    cleaner = FirstOpinion(page_model=chosen.model)
     if not chosen.fit:
         rows = measure_all(choice, cleaner, "")
         print(f"## Verdicts\n\nModel {cleaner._judges.page_judge.full_name}, {choice.split} split.\n")
         print(verdict_table(rows))
+        print(f"\n### Pages of our own as plain text\n\n{text_table(cleaner, choice.split)}")
         print(f"\n### Second opinions\n\n{opinions_table(rows)}\n\n{bounds_table(rows)}")
         return
     rows = measure_all_out_of_fold(choice, cleaner)
@@ -360,7 +409,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"\n{bounds_table(rows)}")
 
 
-def measure_all_out_of_fold(choice: Choice, cleaner: Cleaner) -> list[Row]:
+def measure_all_out_of_fold(choice: Choice, cleaner: FirstOpinion) -> list[Row]:
     """Rows as `measure_all` gives them, by page models that saw no page of the same site."""
     model: OutOfFold | None = None
     judge = cleaner._judges.page_judge

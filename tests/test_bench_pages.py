@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import _data, _page_scores, _page_speed, _report, _score, _venv_peer, pages
+from bench import _data, _page_scores, _page_speed, _report, _score, _venv_peer, pages, verdicts
 from bench._data import GoldPage
 from bench._page_scores import Comparison, score_pages
 from bench._peers import Peer
@@ -301,3 +302,14 @@ def test_a_source_that_nobody_knows_is_wrong_usage(corpora: Path, capsys: pytest
     with pytest.raises(SystemExit):
         pages.main(["--corpora", str(corpora), "--sources", "aed,gazette"])
     assert "gazette is none of aed," in capsys.readouterr().err
+
+
+def test_the_bench_of_verdicts_tells_what_becomes_of_a_page_with_and_without_a_second_opinion() -> None:
+    records = [json.loads(row) for row in verdicts.OWN_PAGES.read_text(encoding="utf-8").splitlines()]
+    article = next(record for record in records if record["page_type"] == "article")
+    cleaner = verdicts.FirstOpinion()
+    row = verdicts.measure(cleaner, "own article", article)
+    assert row is not None and row.first == row.final == "article" and not row.asked and row.f1 and row.f1 > 0.8
+    assert verdicts.measure(cleaner, "own none", {"id": "x", "html": ""}) is None
+    table = verdicts.verdict_table([row, replace(row, kind="own none", first="no_article", final="no_article")])
+    assert [line.split("|")[5].strip() for line in table.splitlines()[2:]] == ["0", "1"]
