@@ -310,6 +310,5 @@ def test_the_bench_of_verdicts_tells_what_becomes_of_a_page_with_and_without_a_s
     cleaner = verdicts.FirstOpinion()
     row = verdicts.measure(cleaner, "own article", article)
     assert row is not None and row.first == row.final == "article" and not row.asked and row.f1 and row.f1 > 0.8
-    assert verdicts.measure(cleaner, "own none", {"id": "x", "html": ""}) is None
     table = verdicts.verdict_table([row, replace(row, kind="own none", first="no_article", final="no_article")])
     assert [line.split("|")[5].strip() for line in table.splitlines()[2:]] == ["0", "1"]
