@@ -3,9 +3,10 @@
     python bench/verdicts.py --corpora ../shared [--split dev|train] [--model NAME|PATH] [--limit N]
     python bench/verdicts.py --corpora ../shared --fit
 
-Prints its tables. With --fit it chooses the weights of cleaner/verdict.py anew: two page models, each fitted without
-the sites that it judges, stand for what a model does on pages that it never saw; that takes two minutes. What was
-worked out for a page is kept in bench/.cache until the code or the model changes. One thread throughout.
+Prints its tables; those of the shipped model on all of dev go into bench/RESULTS.md. With --fit it chooses the weights
+of cleaner/verdict.py anew: two page models, each fitted without the sites that it judges, stand for what a model does
+on pages that it never saw; that takes two minutes. What was worked out for a page is kept in bench/.cache until the
+code or the model changes. One thread throughout.
 """
 
 # ruff: noqa: E402
@@ -69,6 +70,7 @@ SUSPECTS = ROOT / "data" / "labels" / "suspects.tsv"
 LOST_SHARE = 0.0015
 """Share of the articles that the fitted bias may lose: half of what is allowed, as other pages differ from these."""
 
+_LIMIT = 500
 _ALMOST_EMPTY = 300  # below this a second opinion is looked at, to see where it begins to be the worse one
 _PLAN = PageTrainingPlan(n_folds=2, gram_epochs=3, hidden=(32, 16), class_hidden=(16,), phases=((2e-3, 3), (5e-4, 1)))
 
@@ -396,10 +398,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cleaner = FirstOpinion(page_model=chosen.model)
     if not chosen.fit:
         rows = measure_all(choice, cleaner, "")
-        print(f"## Verdicts\n\nModel {cleaner._judges.page_judge.full_name}, {choice.split} split.\n")
-        print(verdict_table(rows))
-        print(f"\n### Pages of our own as plain text\n\n{text_table(cleaner, choice.split)}")
-        print(f"\n### Second opinions\n\n{opinions_table(rows)}\n\n{bounds_table(rows)}")
+        sections = [
+            f"## Verdicts\n\nModel {cleaner._judges.page_judge.full_name}, {choice.split} split. `own` are pages of "
+            "our own writing (data/own-pages.jsonl): articles, and walls, errors and lists that stand in place of one.",
+            verdict_table(rows),
+            f"### Pages of our own as plain text\n\n{text_table(cleaner, choice.split)}",
+            f"### Second opinions\n\n{opinions_table(rows)}",
+            bounds_table(rows),
+        ]
+        print("\n\n".join(sections))
+        if (chosen.split, chosen.model, chosen.limit) == ("dev", DEFAULT_PAGE_MODEL, _LIMIT):
+            _report.write_section("verdicts", "\n\n".join(sections))
         return
     rows = measure_all_out_of_fold(choice, cleaner)
     bias, weights = fit_weights(rows)
@@ -437,7 +446,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--corpora", type=Path, required=True, help="folder that holds corpora/")
     parser.add_argument("--model", default=DEFAULT_PAGE_MODEL, help="name of a packaged page model, or path of one")
     parser.add_argument("--split", choices=("dev", "train"), default="dev", help="train: training saw these articles")
-    parser.add_argument("--limit", type=int, default=500, help="at most so many pages of a source (%(default)s)")
+    parser.add_argument("--limit", type=int, default=_LIMIT, help="at most so many pages of a source (%(default)s)")
     parser.add_argument("--fit", action="store_true", help="choose the weights anew, on the train split")
     chosen = parser.parse_args(arguments)
     if not (chosen.corpora / "corpora" / "gold_checked.tsv").exists():
