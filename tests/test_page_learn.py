@@ -211,6 +211,17 @@ def test_pages_of_another_split_are_not_looked_at_and_bad_ones_are_told_with_the
     assert [page.id for page in pages] == ["p1"]
 
 
+def test_our_own_pages_hold_the_article_that_they_say_or_none_and_no_outlet_is_in_two_splits() -> None:
+    path = Path(__file__).parent.parent / "data" / "own-pages.jsonl"
+    hosts = {}
+    for split in ("train", "dev"):
+        pages, skipped = read_labelled_pages(path, split, (), ReadLabels())
+        assert pages and not skipped
+        assert {bool((page.labels == BODY).any()) for page in pages} == {True, False}
+        hosts[split] = {page.site for page in pages}
+    assert not hosts["train"] & hosts["dev"]
+
+
 def test_our_own_labels_are_of_known_classes_and_name_each_line_once() -> None:
     read = read_line_labels(DATA / "labels" / "pages.tsv")
     entries = [(page, entry.line) for page, labels in read.lines.items() for entry in labels]
