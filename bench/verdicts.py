@@ -1,7 +1,7 @@
 """Verdicts on pages in HTML, and second opinions: articles that are called none, other pages that are found.
 
     python bench/verdicts.py --corpora ../shared [--split dev|train] [--model NAME|PATH] [--limit N]
-    python bench/verdicts.py --corpora ../shared --fit
+    python bench/verdicts.py --corpora ../shared --fit [--text-model NAME|PATH]
 
 Prints its tables; those of the shipped model on all of dev go into bench/RESULTS.md. With --fit it chooses the weights
 of cleaner/verdict.py anew: two page models, each fitted without the sites that it judges, stand for what a model does
@@ -395,7 +395,7 @@ def fit_weights(rows: Sequence[Row]) -> tuple[float, tuple[float, ...]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     chosen = _parse(arguments)
     choice = Choice(chosen.corpora / "corpora", "train" if chosen.fit else chosen.split, chosen.limit)
-    cleaner = FirstOpinion(page_model=chosen.model)
+    cleaner = FirstOpinion(chosen.text_model, page_model=chosen.model)
     if not chosen.fit:
         rows = measure_all(choice, cleaner, "")
         sections = [
@@ -445,6 +445,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpora", type=Path, required=True, help="folder that holds corpora/")
     parser.add_argument("--model", default=DEFAULT_PAGE_MODEL, help="name of a packaged page model, or path of one")
+    parser.add_argument("--text-model", default=DEFAULT_MODEL, help="likewise, of plain text")
     parser.add_argument("--split", choices=("dev", "train"), default="dev", help="train: training saw these articles")
     parser.add_argument("--limit", type=int, default=_LIMIT, help="at most so many pages of a source (%(default)s)")
     parser.add_argument("--fit", action="store_true", help="choose the weights anew, on the train split")

@@ -193,11 +193,11 @@ class Judges:
 
 def _follow(of_page: Decision, rows: npt.NDArray[np.int64], of_text: Verdicts, name: str) -> Decision:
     """What the page model drops stays dropped, all else is as the model of texts says, unless that takes too much."""
-    judged = of_page.judged
-    texts = judged.page_lines.texts
-    kept_chars = sum(len(texts[row]) for row in rows.tolist())
-    left_chars = sum(len(texts[row]) for row in rows[of_text.kept].tolist())
-    if not len(rows) or left_chars < CREDIBLE_SHARE * kept_chars:
+    texts = of_page.judged.page_lines.texts
+    sizes = np.array([len(texts[row]) for row in rows.tolist()], dtype=np.int64)
+    kept_chars = int(sizes.sum())
+    judged = replace(of_page.judged, text_doubt=float(sizes @ of_text.scores) / max(kept_chars, 1))
+    if not len(rows) or int(sizes @ of_text.kept) < CREDIBLE_SHARE * kept_chars:
         # What the page model alone decides on counts as a page.
         return replace(of_page, judged=replace(judged, is_cutting=False))
     labels, scores, kept = judged.labels.copy(), judged.scores.copy(), judged.kept.copy()

@@ -326,7 +326,9 @@ def _lay_on_page(other: Judged, first: Judged, lines: PageLines) -> Judged:
     }
     words = [found.get(text, (label, 1.0)) for text, label in zip(lines.texts, first.labels, strict=True)]
     kept = [text in found for text in lines.texts]
-    return Judged(lines, [label for label, _ in words], [score for _, score in words], kept)
+    sizes = [len(text) for text in other.page_lines.texts]
+    doubt = sum(size * score for size, score in zip(sizes, other.scores, strict=True)) / max(sum(sizes), 1)
+    return Judged(lines, [label for label, _ in words], [score for _, score in words], kept, text_doubt=doubt)
 
 
 def _unpickle(kind: type[Cleaner], model: str, options: CleanOptions, page_model: str) -> Cleaner:

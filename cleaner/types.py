@@ -281,7 +281,8 @@ class Judged:
     """The lines of one page beside what was decided about each; lists of n lines.
 
     cuts: of kept lines by their number, the pieces that go, in order. is_cutting: of a page, whether it is a piece that
-    somebody cut out of one, with nothing around the article.
+    somebody cut out of one, with nothing around the article. text_doubt: of what the page model keeps, the mean score
+    that the model of plain text gives its characters, whether or not it had its way.
     """
 
     page_lines: PageLines
@@ -290,6 +291,7 @@ class Judged:
     kept: list[bool]
     cuts: Mapping[int, tuple[Cut, ...]] = field(default_factory=dict)
     is_cutting: bool = False
+    text_doubt: float = 0.0
 
     @property
     def stands_in_page(self) -> bool:

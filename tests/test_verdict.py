@@ -20,6 +20,7 @@ from cleaner.extract.metadata import read_metadata
 from cleaner.extract.page import read_page
 from cleaner.features.hints import Hints
 from cleaner.features.pages import PageBatch
+from cleaner.judging import Decision, _follow
 from cleaner.labels import LABEL_INDEX
 from cleaner.model.artefact import Verdicts
 from cleaner.types import Judged, Page
@@ -116,6 +117,31 @@ def test_a_few_sentences_on_what_declares_to_be_a_product_are_no_article() -> No
 def test_a_few_sentences_on_the_front_page_of_a_site_are_no_article() -> None:
     addresses = ("https://herald.example/2024/ferry", "https://herald.example/")
     assert [tell_verdict(judge(SHORT_NEWS, url)) for url in addresses] == ["article", "no_article"]
+
+
+@pytest.mark.parametrize(
+    ("doubt", "n_paragraphs", "verdict"),
+    [(0.39, 3, "article"), (0.4, 3, "no_article"), (0.9, 20, "article")],
+)
+def test_a_short_text_that_reads_like_debris_is_a_wall_wherever_it_stands(
+    doubt: float, n_paragraphs: int, verdict: str
+) -> None:
+    wall = "<p>We and our partners keep what you read, for as long as you let us, and tell others of it.</p>"
+    page = judge(f"{MENU}<article><h1>title|Ferry aground</h1>{wall * n_paragraphs}</article>")
+    assert tell_verdict(replace(page, text_doubt=doubt)) == verdict
+
+
+@pytest.mark.parametrize(("keeps", "model"), [(True, "pages+texts"), (False, "pages")])
+def test_what_the_model_of_texts_doubts_is_told_whether_or_not_it_has_its_way(keeps: bool, model: str) -> None:
+    page = judge(
+        "<nav><p>nav|Home</p></nav><article><p>A line of thirty characters or so.</p><p>Ten chars.</p></article>"
+    )
+    rows, scores = np.array([1, 2]), np.array([0.5, 0.25])
+    of_text = Verdicts(np.full(2, LABEL_INDEX["body"]), scores, np.full(2, keeps), np.full(2, 0.7))
+    sizes = [len(page.page_lines.texts[row]) for row in rows]
+    decision = _follow(Decision("pages", page, np.full(3, 0.5), rows[:0]), rows, of_text, "texts")
+    assert decision.model == model
+    assert decision.judged.text_doubt == pytest.approx(sizes @ scores / sum(sizes))
 
 
 def test_a_text_with_a_line_of_story_is_an_article_wherever_the_line_stands() -> None:

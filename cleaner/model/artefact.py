@@ -39,12 +39,12 @@ DEFAULT_DROPPED = np.array([label not in KEPT for label in LABELS])
 """bool, shape (13,): the classes that go unless the user says otherwise."""
 
 INPUT_KINDS = ("article", "mixed", "page")
-"""What a document can look like: an article with some debris; one with much; a page, or what is half debris like one."""
+"""What a document can look like: an article with some debris; one with much; a page, or half debris like one."""
 
 # From so many lines of debris on a document is no plain article: articles with fewer can be judged by a lower threshold
-# for the same loss. What is half debris is judged as a page, and a long page already where debris is such a share of it.
-# Judged out of fold, those are 377 of 400 whole pages, and 84 of 1,769 documents that somebody cut out of one. By the
-# threshold of documents with much debris 44 % of it went from those of them that are not long, and .5 % of article
+# for the same loss. What is half debris is judged as a page, and a long page already where debris is such a share of
+# it. Judged out of fold, those are 377 of 400 whole pages, and 84 of 1,769 documents that somebody cut out of one. By
+# the threshold of documents with much debris 44 % of it went from those of them that are not long, and .5 % of article
 # lines; by that of pages it is 90 %, and 12 % of article lines, most of them of recipes and lists of links (F of
 # characters .85 and .93). Of short pages, and of walls in place of articles, most would stay (F .917 and .960).
 _MIXED_DEBRIS = 8
