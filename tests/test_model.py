@@ -229,9 +229,12 @@ def _weights(*debris: bool) -> np.ndarray:
 
 def test_a_document_of_menus_is_told_from_an_article_with_some_debris() -> None:
     article, page, mixed = [True] * 7 + [False] * 11, [True] * 45 + [False] * 60, [True] * 8 + [False] * 22
-    weights, starts = _weights(*article, *page, *mixed), np.array([0, 18, 123, 153])
-    assert [INPUT_KINDS[kind] for kind in input_kinds(weights, starts)] == ["article", "page", "mixed"]
-    assert choose_thresholds(weights, starts, (0.8, 0.9, 0.6)).tolist() == [0.8] * 18 + [0.6] * 105 + [0.9] * 30
+    half, wall = [True] * 8 + [False] * 8, [True] * 9 + [False] * 3
+    weights = _weights(*article, *page, *mixed, *half, *wall)
+    starts = np.array([0, 18, 123, 153, 169, 181])
+    assert [INPUT_KINDS[kind] for kind in input_kinds(weights, starts)] == ["article", "page", "mixed", "half", "page"]
+    thresholds = choose_thresholds(weights, starts, (0.8, 0.9, 0.7, 0.6))
+    assert thresholds.tolist() == [0.8] * 18 + [0.6] * 105 + [0.9] * 30 + [0.7] * 16 + [0.6] * 12
 
 
 def test_a_short_document_is_an_article_however_much_debris_it_holds() -> None:

@@ -51,8 +51,9 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def eager(fitted: Path) -> Cleaner:
-    """A cleaner that cuts whatever has a border, so that what is done with cuts shows on any text."""
-    cleaner = Cleaner(fitted, cut="spans")
+    """A cleaner that cuts whatever has a border and drops few whole lines, so that what is done with cuts shows on any
+    text."""
+    cleaner = Cleaner(fitted, cut="spans", mode="recall")
     assert cleaner._judges._spans is not None
     cleaner._judges._spans = replace(cleaner._judges._spans, head_threshold=0.0, tail_threshold=0.0)
     return cleaner

@@ -73,20 +73,22 @@ def measure_thresholds(fitted: Fitted) -> Thresholds:
     """For each mode and kind of input its threshold, and what it lost and found out of fold.
 
     The lowest threshold that loses no more article lines than the mode may. A page, menus and all, is another trade:
-    it is nearly all debris, and its threshold is the one with the best F of characters kept, against gold text.
+    it is nearly all debris, and its threshold is the one with the best F of characters kept, against gold text. So is
+    what is half debris, where text that is lost weighs twice as much.
     """
     labelled = list(zip(fitted.documents, fitted.weights, strict=True))
     pages = [entry for entry in zip(fitted.pages, fitted.page_weights, strict=True) if input_kind(entry[1]) == "page"]
+    of_pages = FlatJudgement(pages) if len(pages) >= _MIN_DOCUMENTS else None
     thresholds: Thresholds = {mode: {} for mode in MODE_LOSSES}
     for kind in INPUT_KINDS:
         chosen = [entry for entry in labelled if input_kind(entry[1]) == kind]
         # Of a kind that the training set hardly has, what is known of all documents must do.
         judged = FlatJudgement(chosen if len(chosen) >= _MIN_DOCUMENTS else labelled)
         for mode, max_loss in MODE_LOSSES.items():
-            if kind == "page" and len(pages) >= _MIN_DOCUMENTS:
-                judged = FlatJudgement(pages)
-                threshold = judged.best_threshold(_PAGE_BETAS[mode])
-                thresholds[mode][kind] = {"threshold": threshold, **judged.measure(threshold)}
+            if kind in _BETAS and of_pages is not None:
+                threshold = of_pages.best_threshold(_BETAS[kind][mode])
+                measured = of_pages if kind == "page" else judged
+                thresholds[mode][kind] = {"threshold": threshold, **measured.measure(threshold)}
             else:
                 threshold = _round_up(threshold_at_loss(judged.scores, judged.keep, judged.doc_ids, max_loss))
                 limit = {"threshold": threshold, "max_article_lines_lost": max_loss}
@@ -94,7 +96,10 @@ def measure_thresholds(fitted: Fitted) -> Thresholds:
     return thresholds
 
 
-_PAGE_BETAS = {"balanced": 1.0, "recall": 2.0, "precision": 0.5}
+_BETAS = {
+    "half": {"balanced": 2.0, "recall": 4.0, "precision": 1.0},
+    "page": {"balanced": 1.0, "recall": 2.0, "precision": 0.5},
+}
 _MIN_DOCUMENTS = 30
 
 
