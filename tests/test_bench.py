@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import _data, _reliability, _report, _rules, _score, quality, speed
+from bench import _data, _pages, _reliability, _report, _rules, _score, quality, speed
 from bench._peers import Peer
 from bench.retrain import draw_documents
 from cleaner.labels import LABEL_INDEX
@@ -525,3 +525,10 @@ def test_documents_that_teach_a_model_are_not_those_it_is_judged_on() -> None:
     taught, others = draw_documents(documents, 30, seed=1)
     assert len(taught) == 5 and {entry.id for entry in [*taught, *others]} == {str(number) for number in range(20)}
     assert [entry.id for entry in taught] != [entry.id for entry in draw_documents(documents, 30, seed=2)[0]]
+
+
+def test_the_perfect_choice_of_lines_is_those_that_the_gold_has() -> None:
+    text = "Share this\nThe ferry ran aground.\n\nNobody was hurt, it was said.\nRead more: Rovers win"
+    assert _pages._gold_lines(text, "The ferry ran aground.\nNobody was hurt, it was said.") == (
+        "The ferry ran aground.\nNobody was hurt, it was said."
+    )
