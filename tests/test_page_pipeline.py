@@ -396,3 +396,34 @@ def test_records_say_who_read_their_lines(tmp_path: Path) -> None:
 def test_a_record_of_a_page_names_each_removed_line_by_its_number_in_the_page(cleaner: Cleaner) -> None:
     texts = walk(whole_page()).texts
     assert all(texts[line.line] == line.text for line in cleaner.clean(html=whole_page()).removed)
+
+
+def _bare(lines: list[str]) -> str:
+    return f"<html><body>{paragraphs(*lines)}</body></html>"
+
+
+def _with_breaks(lines: list[str]) -> str:
+    return f"<html><body><div>{'<br>'.join(lines)}</div></body></html>"
+
+
+def _in_a_site(lines: list[str]) -> str:
+    head, *story = lines
+    menu = "".join(f"<li><a href=/{name}>{name}</a></li>" for name in ("Home", "News", "Sport", "Opinion", "Weather"))
+    return (
+        f"<html><head><title>{head}</title></head><body><header><nav><ul>{menu}</ul></nav></header><main><article>"
+        f"<h1>{head}</h1>{paragraphs(*story)}</article></main><footer><p>© 2018 Daily Example</p></footer></body>"
+    )
+
+
+def _in_boxes(lines: list[str]) -> str:
+    return _in_a_site(lines).replace("<p>", "<div>").replace("</p>", "</div>").replace("article>", "section>")
+
+
+@pytest.mark.parametrize("form", [_bare, _with_breaks, _in_a_site, _in_boxes])
+def test_the_seed_article_loses_its_four_lines_of_debris_in_whatever_markup(
+    form: Callable[[list[str]], str], cleaner: Cleaner, seed_text: str
+) -> None:
+    lines = [line for line in seed_text.splitlines() if line.strip()]
+    removed = [line.text for line in cleaner.clean(html=form(lines)).removed if line.text in lines]
+    assert len(removed) == 4
+    assert [text.split()[0] for text in removed] == ["Adjust", "More", "More", "More"]

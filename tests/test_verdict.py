@@ -137,11 +137,21 @@ def test_what_the_model_of_texts_doubts_is_told_whether_or_not_it_has_its_way(ke
         "<nav><p>nav|Home</p></nav><article><p>A line of thirty characters or so.</p><p>Ten chars.</p></article>"
     )
     rows, scores = np.array([1, 2]), np.array([0.5, 0.25])
-    of_text = Verdicts(np.full(2, LABEL_INDEX["body"]), scores, np.full(2, keeps), np.full(2, 0.7))
+    of_text = Verdicts(np.full(2, LABEL_INDEX["body"]), scores, np.full(2, keeps), np.full(2, 0.7 if keeps else 0.1))
     sizes = [len(page.page_lines.texts[row]) for row in rows]
     decision = _follow(Decision("pages", page, np.full(3, 0.5), rows[:0]), rows, of_text, "texts")
     assert decision.model == model
     assert decision.judged.text_doubt == pytest.approx(sizes @ scores / sum(sizes))
+
+
+def test_what_both_models_doubt_is_doubted_more_unless_a_second_extractor_overruled_the_doubt() -> None:
+    page = judge(f"<article>{paragraphs(*STORY[:3])}</article>")
+    page = replace(page, scores=[0.2, 0.4, 0.6])
+    rows = np.arange(3)
+    of_text = Verdicts(np.full(3, LABEL_INDEX["body"]), np.full(3, 0.5), np.full(3, True), np.full(3, 0.65))
+    decision = _follow(Decision("pages", page, np.full(3, 0.5), rows[:0]), rows, of_text, "texts")
+    assert decision.judged.scores == pytest.approx([0.6, 0.7, 0.5])
+    assert decision.judged.kept == [True, False, True]
 
 
 def test_a_text_with_a_line_of_story_is_an_article_wherever_the_line_stands() -> None:
