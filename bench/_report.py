@@ -14,8 +14,7 @@ from bench._score import Interval
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _TITLE = (
-    "# Results\n\nWritten by `quality.py`, `pages.py`, `speed.py` and `retrain.py` of `bench/`; see there for what "
-    "each figure means.\n"
+    "# Results\n\nWritten by the benchmarks of `bench/`, each its own section; see there for what each figure means.\n"
 )
 
 
