@@ -16,6 +16,9 @@ from bench._page_text import page_text as page_text
 from cleaner.labels import LABEL_INDEX
 from cleaner.learn.pages import read_suspects
 
+OWN_PAGES = Path(__file__).resolve().parent.parent / "data" / "own-pages.jsonl"
+"""Pages of our own writing: articles, and what a crawler gets in place of one."""
+
 GOLD_SOURCES = ("aed", "irdata", "daniel", "fundus-tests", "turing", "wcxb", "xmu", "crf", "magichtml")
 """Sources of pages whose gold is the full body of an article, in the order of the tables."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bench._data import OWN_PAGES
 from cleaner.features.meaning import WordVectors
 from cleaner.learn.augment import as_made
 from cleaner.learn.corpus import LabelledDocument
@@ -28,7 +29,6 @@ from cleaner.model.nets import exponentials
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = ROOT / "data" / "labels"
 OURS = LABELS / "texts.tsv"
-OWN_PAGES = ROOT / "data" / "own-pages.jsonl"
 PAGE_SOURCES = "aed crf cleanportal daniel ftr fundus-tests irdata magichtml turing wcxb xmu zhhand".split()
 
 Weights = npt.NDArray[np.int64]

@@ -36,16 +36,18 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench import _report
-from bench._data import read_marked, read_records
+from bench._data import OWN_PAGES, read_marked, read_records
 from bench._system import CACHE, keep_out_of_git
 from cleaner import Article, Cleaner, Page
 from cleaner.extract.html import walk_page
 from cleaner.extract.page import parse_page
 from cleaner.features.pages import PageBatch
 from cleaner.learn.evaluate import shingle_counts
+from cleaner.learn.leftovers import EXTRACTORS
 from cleaner.learn.line_labels import read_line_labels
 from cleaner.learn.page_corpus import label_page
 from cleaner.learn.page_train import PageTrainingPlan, fit_pages
+from cleaner.learn.pages import holds_none
 from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, load_model
 from cleaner.model.page_model import PageModel
 from cleaner.pipeline import MIN_ARTICLE_MASS, _Extracted, _is_left_empty
@@ -64,7 +66,6 @@ UNCLEAR = ("service", "documentation", "forum")
 OWN_KINDS = ("own article", "own none")
 """Kinds of the pages of our own writing: articles, and what a crawler gets in place of one. They choose no weights."""
 
-OWN_PAGES = ROOT / "data" / "own-pages.jsonl"
 LINE_LABELS = ROOT / "data" / "labels" / "pages.tsv"
 SUSPECTS = ROOT / "data" / "labels" / "suspects.tsv"
 LOST_SHARE = 0.0015
@@ -128,9 +129,14 @@ class Choice:
                 rest = rest[:: max(-(-len(rest) // self.limit), 1)]
             yield from (("read", record) for record in others)
             yield from ((str(record.get("page_type") if source == "wcxb-other" else source), record) for record in rest)
-        for record in read_records(OWN_PAGES):
-            if record["split"] == self.split:
-                yield OWN_KINDS["verdict" in record], record
+        yield from read_own(self.split)
+
+
+def read_own(split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The pages of our own of one split, with their kinds."""
+    for record in read_records(OWN_PAGES):
+        if record["split"] == split:
+            yield OWN_KINDS[holds_none(record)], record
 
 
 def _read_verdicts(path: Path, wanted: set[str]) -> set[str]:
@@ -304,20 +310,16 @@ def opinions_table(rows: Sequence[Row]) -> str:
 
 def text_table(cleaner: Cleaner, split: str) -> str:
     """The pages of our own as plain text: all of a page's text, and what trafilatura leaves of it."""
-    from trafilatura import extract
-
     counts: dict[tuple[str, str], list[float]] = {}
-    for record in read_records(OWN_PAGES):
-        if record["split"] != split:
-            continue
+    for kind, record in read_own(split):
         whole = "\n".join(walk_page(parse_page(record["html"])).texts)
-        left = extract(record["html"], favor_recall=True, include_comments=False) or ""
+        left = EXTRACTORS["trafilatura"](record["html"], record["lang"])
         for name, text in (("all text", whole), ("trafilatura, recall", left)):
             if text.strip():
                 article = cleaner.clean(text)
                 found = _f1(record.get("body"), article.text) or 0.0
                 figures = (1, article.verdict == "no_article", len(text), len(article.text), found)
-                sums = counts.setdefault((OWN_KINDS["verdict" in record], name), [0.0] * len(figures))
+                sums = counts.setdefault((kind, name), [0.0] * len(figures))
                 sums[:] = [have + more for have, more in zip(sums, figures, strict=True)]
     table = [
         [kind, name, str(int(n)), str(int(none)), _report.percent(kept / size), _report.share(f1 / n) if f1 else "–"]

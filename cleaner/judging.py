@@ -192,7 +192,7 @@ class Judges:
 
 
 def _follow(of_page: Decision, rows: npt.NDArray[np.int64], of_text: Verdicts, name: str) -> Decision:
-    """What the page model drops stays dropped, all else is as the model of texts says, unless that takes too much."""
+    """What the page model drops stays dropped, all else goes by what both doubt of it, unless that takes too much."""
     of_lines = of_page.judged
     texts = of_lines.page_lines.texts
     sizes = np.array([len(texts[row]) for row in rows.tolist()], dtype=np.int64)
