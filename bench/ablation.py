@@ -41,8 +41,7 @@ from cleaner.features.shape import SHAPE_NAMES
 from cleaner.learn.corpus import LabelledDocument, group_documents
 from cleaner.learn.evaluate import average_precision, bootstrap_interval, drop_prf, threshold_at_loss
 from cleaner.learn.fit import GramModels
-from cleaner.learn.net_task import NetTask, fit_task
-from cleaner.learn.recurrent import Weights
+from cleaner.learn.net_task import FittedNets, NetTask, fit_task
 from cleaner.learn.train import LEFT
 from cleaner.learn.workflow import TrainingData, read_training_data
 from cleaner.model.artefact import DEFAULT_DROPPED
@@ -63,13 +62,15 @@ class Variant:
     """What a model does without.
 
     columns: of LINE_NAMES. without_kind: of made documents. without_ours: documents that texts.tsv labels.
-    without_page_lines: in stage one. is_alone: each line by itself, as if it were a document.
+    without_judged: pages that a page model labelled. without_page_lines: in stage one. is_alone: each line by itself,
+    as if it were a document.
     """
 
     name: str
     columns: tuple[str, ...] = ()
     without_kind: int | None = None
     without_ours: bool = False
+    without_judged: bool = False
     without_page_lines: bool = False
     is_alone: bool = False
     seed: int = 0
@@ -84,6 +85,7 @@ VARIANTS = (
     Variant("whole pages", without_kind=WHOLE),
     Variant("what extractors left", without_kind=LEFT),
     Variant("texts.tsv", without_ours=True),
+    Variant("pages labelled by the page model", without_judged=True),
     Variant("page lines in stage one", without_page_lines=True),
     Variant("stage one", STAGE_ONE_NAMES),
     Variant("shape", SHAPE_NAMES),
@@ -118,41 +120,49 @@ class Ablation(CrossValidation):
         self._stage_ones.append(stage_one)
         return super()._make_task(stage_one, leave_out)
 
-    def _fit_nets(self, tasks: Sequence[NetTask]) -> list[Weights]:
-        nets = []
+    def _fit_nets(self, tasks: Sequence[NetTask]) -> list[FittedNets]:
+        fitted = []
         for fold in range(self.n_folds):
             chosen = [index for index in self.labelled_of_fold(fold) if self.labelled[index].kind == "scraped"]
             self.measured += chosen
             for variant in self.variants:
                 task, grams = self._do_without(variant, fold, tasks[fold])
-                net = fit_task(task, replace(self.plan, seed=self.plan.seed + variant.seed))
+                nets = fit_task(task, replace(self.plan, seed=self.plan.seed + variant.seed))
                 weights = exponentials(
-                    self.score_together(chosen, grams, self._model_of(task, net), is_alone=variant.is_alone)
+                    self.score_together(chosen, grams, self._model_of(task, nets), is_alone=variant.is_alone)
                 )
                 scores = weights[:, DEFAULT_DROPPED].sum(axis=1) / np.maximum(weights.sum(axis=1), 1)
                 self.scores[variant.name].append(scores)
                 self._note(f"fold {fold + 1}, {variant.name}")
-            nets.append(net)
+            fitted.append(nets)
         # The other folds are not looked at.
-        return [*nets, *nets[-1:] * (len(tasks) - len(nets))]
+        return [*fitted, *fitted[-1:] * (len(tasks) - len(fitted))]
 
     def _do_without(self, variant: Variant, fold: int, task: NetTask) -> tuple[NetTask, GramModels]:
         """What a variant's net is fitted to without a fold, and the stage one that scores the fold."""
         stage_one = self._stage_ones[fold]
-        if variant.without_ours or variant.without_page_lines or variant.seed:
+        left_out = self._sources_without(variant)
+        if len(left_out) or variant.without_page_lines or variant.seed:
             plan, folds, line_folds = self.plan, self.folds, self.line_folds
             share = 0.0 if variant.without_page_lines else plan.page_line_share
             self.plan = replace(plan, seed=plan.seed + variant.seed, page_line_share=share)
-            if variant.without_ours:
+            if len(left_out):
                 # What is in the fold that is left out teaches nothing.
                 self.folds = folds.copy()
-                self.folds[self.ours] = fold
+                self.folds[left_out] = fold
                 self.line_folds = np.repeat(self.folds, np.diff(self.offsets))
             if not variant.seed:
                 stage_one = [self._fit_grams({fold, other}) for other in range(plan.n_folds)]
             task = self._with_trust(super()._make_task(stage_one, fold))
             self.plan, self.folds, self.line_folds = plan, folds, line_folds
         return take_out(variant, task), stage_one[fold]
+
+    def _sources_without(self, variant: Variant) -> npt.NDArray[np.int64]:
+        """The numbers of the documents that a variant does without."""
+        if variant.without_ours:
+            return self.ours
+        judged = [number for number, source in enumerate(self.sources) if source.is_judged]
+        return np.array(judged if variant.without_judged else [], dtype=np.int64)
 
 
 def take_out(variant: Variant, task: NetTask) -> NetTask:

@@ -21,7 +21,7 @@ TEASER, NAV = (LABEL_INDEX[name] for name in ("teaser", "nav"))
 STORY = ("body| The ferry ran aground on Monday.", "body| Nobody was hurt, the harbour master said.")
 NET = NetPlan(n_inner=8, n_units=4, n_last=8, n_epochs=2)
 MICRO = BenchPlan(
-    "micro", TrainingPlan(n_folds=3, n_inserted=30, n_cropped=0, n_whole=0, gram_epochs=1, net=NET, n_teachers=0), 5
+    "micro", TrainingPlan(n_folds=3, n_inserted=30, n_cropped=0, n_whole=0, gram_epochs=1, net=NET, n_nets=1), 5
 )
 
 

@@ -23,7 +23,21 @@ STORY = [
     "The old bridge was opened in 1931 and has been repaired four times since then, most lately after the flood of "
     "2011, when the eastern pier sank by the width of a hand within a single night.",
 ]
-SUBHEAD = "What happens to the traffic"
+SUBHEAD = "Years of repairs"
+# Those that would do as a headline of another story are the ones at risk.
+OTHER_SUBHEADS = (
+    "What happens to the traffic",
+    "Who pays for it",
+    "A ferry until the autumn",
+    "The cost",
+    "Critics of the plan",
+    "How the bridge was built",
+    "“We will miss it”",
+    "Next steps",
+    "A narrower river",
+    "Traffic to be diverted",
+    "Seven votes to two",
+)
 LIST = [
     "Lorries have to take the motorway bridge at Tannau from the first of March, the police said in a statement.",
     "Buses will end at the western bank until the autumn, and a ferry will carry their passengers across.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_documents import MICRO, own_documents
@@ -38,12 +40,13 @@ def test_every_variant_judges_the_same_lines_and_all_but_everything_say_what_is_
 ) -> None:
     documents = own_documents(24)
     monkeypatch.setattr(ablation, "read_own_ids", lambda _: [documents[1].id, documents[2].id])
-    measured, scores = ablation.measure(TrainingData(documents, [], []), MICRO, ablation.VARIANTS, 1)
+    judged = [replace(page, id=f"{page.id}|page", site=f"{page.site}.other", is_judged=True) for page in documents[:4]]
+    measured, scores = ablation.measure(TrainingData(documents, judged, []), MICRO, ablation.VARIANTS, 1)
     assert {len(values) for values in scores.values()} == {len(measured.keep)}
     base = scores["everything"]
     same = [name for name, values in scores.items() if name != "everything" and np.array_equal(values, base)]
-    # There were no pages.
-    assert same == ["pages cut down", "whole pages", "what extractors left", "page lines in stage one"]
+    # None of these were made, and nothing was left of the pages.
+    assert same == ["pages cut down", "whole pages", "what extractors left"]
     monkeypatch.setattr(ablation, "_N_RESAMPLES", 20)
     section = ablation.render(measured, scores, MICRO, 1)
     assert section.count("| without ") == len(ablation.VARIANTS) - 1

@@ -91,16 +91,17 @@ def finest_step(*parts: np.ndarray) -> float:
 
 def test_no_sum_of_the_shipped_net_is_rounded() -> None:
     net = load_model(DEFAULT_MODEL).line_model.net
-    recurrence, n_states = net.recurrence, 2 * net.recurrence.n_units
-    second, last = net.rest
-    joined = np.repeat([MAX_ACTIVATION, STATE_STEPS], [len(second.weights) - n_states, n_states])
-    for weights, bounds, biases in (
-        (net.first.weights, np.array(MAX_STEPS), net.first.biases),
-        (recurrence.inputs, np.array(MAX_ACTIVATION), recurrence.biases),
-        (recurrence.states, np.array(STATE_STEPS), np.zeros(1)),
-        (second.weights, joined[:, None], second.biases),
-        (last.weights, np.array(MAX_ACTIVATION), last.biases),
-    ):
+    layers = [(net.last.weights, np.array(MAX_ACTIVATION), net.last.biases)]
+    for body in net.bodies:
+        recurrence, n_states = body.recurrence, 2 * body.recurrence.n_units
+        joined = np.repeat([MAX_ACTIVATION, STATE_STEPS], [len(body.second.weights) - n_states, n_states])
+        layers += [
+            (body.first.weights, np.array(MAX_STEPS), body.first.biases),
+            (recurrence.inputs, np.array(MAX_ACTIVATION), recurrence.biases),
+            (recurrence.states, np.array(STATE_STEPS), np.zeros(1)),
+            (body.second.weights, joined[:, None], body.second.biases),
+        ]
+    for weights, bounds, biases in layers:
         sums = (np.abs(weights.astype(np.float64)) * bounds).sum(axis=-2, keepdims=True) + np.abs(biases)
         assert sums.max() < EXACT_FLOAT * finest_step(weights, biases)
 

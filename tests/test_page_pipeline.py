@@ -18,6 +18,7 @@ from made_pages import (
     FOOTER,
     LIST,
     NAV,
+    OTHER_SUBHEADS,
     PROMO,
     QUOTE,
     STANDFIRST,
@@ -63,6 +64,13 @@ def article(cleaner: Cleaner) -> Article:
 def test_a_news_page_keeps_its_standfirst_its_sub_head_its_list_and_its_quotation(article: Article) -> None:
     assert article.text.split("\n\n") == [STANDFIRST, *STORY[:2], SUBHEAD, STORY[2], *LIST, QUOTE, STORY[3], AFTER]
     assert (article.title, article.verdict, article.extractor) == (TITLE, "article", "lines")
+
+
+def test_most_sub_heads_stay(cleaner: Cleaner) -> None:
+    texts = {subhead: cleaner.clean(html=whole_page().replace(SUBHEAD, subhead)).text for subhead in OTHER_SUBHEADS}
+    lost = [subhead for subhead, text in texts.items() if subhead not in text.split("\n\n")]
+    # 95 % of the sub-heads in gold texts of unseen pages stay; these were written to be harder.
+    assert len(lost) <= 3, lost
 
 
 @pytest.mark.parametrize("lines", [NAV, [BYLINE], [CAPTION], TEASERS, [PROMO], [FOOTER]])

@@ -13,7 +13,6 @@ from cleaner.learn.recurrent import (
     draw_weights,
     fit_recurrent,
     loss_gradients,
-    mean_probabilities,
     quantise_recurrent,
 )
 from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP
@@ -31,7 +30,7 @@ def draw_net(n_inputs: int = 6) -> RecurrentNet:
     weights = draw_weights(n_inputs, SMALL, np.random.default_rng(4))
     # Large weights at the states, so that far lines are felt.
     weights["states"] *= 3
-    return quantise_recurrent(weights, draw_inputs(400), np.array([0, 400]))
+    return quantise_recurrent([weights], draw_inputs(400), np.array([0, 400]))
 
 
 def starts_of(*sizes: int) -> np.ndarray:
@@ -105,22 +104,19 @@ def test_what_stood_far_up_the_document_is_learnt_and_survives_the_way_into_whol
     # The first line of a document tells the class of all its lines.
     labels = np.repeat((inputs[starts[:-1], 0] > 0).astype(np.int64), 4)
     net = fit_recurrent(inputs, certain(labels), np.ones(800, np.float32), starts, SMALL, 0)
-    logits = quantise_recurrent(net, inputs, starts).logits(inputs, starts)
+    logits = quantise_recurrent([net], inputs, starts).logits(inputs, starts)
     assert (logits.argmax(axis=1) == labels).mean() > 0.95
     shuffled = inputs[rng.permutation(800)]
-    assert (quantise_recurrent(net, inputs, starts).logits(shuffled, starts).argmax(axis=1) == labels).mean() < 0.7
+    assert (quantise_recurrent([net], inputs, starts).logits(shuffled, starts).argmax(axis=1) == labels).mean() < 0.7
 
 
-def test_a_net_learns_of_teachers_what_they_say_and_no_more() -> None:
-    starts, inputs = starts_of(*[4] * 200), draw_inputs(800, 3)
-    labels = np.repeat((inputs[starts[:-1], 0] > 0).astype(np.int64), 4)
-    weights = np.ones(800, np.float32)
-    teachers = [fit_recurrent(inputs, certain(labels), weights, starts, SMALL, seed) for seed in (1, 2)]
-    said = mean_probabilities(teachers, inputs, starts)
-    np.testing.assert_allclose(said.sum(axis=1), 1, rtol=1e-5)
-    some = slice(0, 40)
-    np.testing.assert_allclose(mean_probabilities(teachers, inputs[some], starts[:11]), said[some], atol=1e-5)
-    pupil = fit_recurrent(inputs, said, weights, starts, SMALL, 0)
-    heard = mean_probabilities([pupil], inputs, starts)
-    assert np.abs(heard - said).mean() < 0.02
-    assert (heard.argmax(axis=1) == labels).mean() > 0.95
+def test_nets_together_say_the_mean_of_their_logits() -> None:
+    rng, starts, inputs = np.random.default_rng(2), starts_of(5, 0, 260, 3), draw_inputs(268)
+    nets = [draw_weights(6, SMALL, rng) for _ in range(3)]
+    alone = [quantise_recurrent([net], inputs, starts).logits(inputs, starts) for net in nets]
+    together = quantise_recurrent(nets, inputs, starts)
+    assert together.last_inputs(inputs, starts).shape == (268, 3 * SMALL.n_last)
+    np.testing.assert_allclose(together.logits(inputs, starts), np.mean(alone, axis=0), atol=1e-4)
+    np.testing.assert_allclose(
+        quantise_recurrent(nets, inputs, starts, 2.0).logits(inputs, starts), np.mean(alone, axis=0) / 2, atol=1e-4
+    )

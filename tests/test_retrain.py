@@ -187,7 +187,7 @@ def test_too_few_labels_are_called_so_and_leave_the_nets_as_they_are(base: Path,
     assert result.code == 0 and "too few labels" in result.err
     assert retraining(tmp_path / "m")["new"] is None
     old, new = load_model(base).line_model, load_model(tmp_path / "m").line_model
-    assert (old.net.rest[-1].weights == new.net.rest[-1].weights).all()
+    assert (old.net.last.weights == new.net.last.weights).all()
     assert (old.grams.weights != new.grams.weights).any()
 
 
@@ -205,7 +205,7 @@ def test_lines_of_a_table_teach_words_and_not_neighbours(base: Path, tmp_path: P
     result = run("train", "--labels", path, "--base", base, "-o", tmp_path / "m")
     assert result.code == 0, result.err
     old, new = load_model(base).line_model, load_model(tmp_path / "m").line_model
-    assert (old.net.rest[-1].weights == new.net.rest[-1].weights).all()
+    assert (old.net.last.weights == new.net.last.weights).all()
     assert (old.grams.weights != new.grams.weights).any()
 
 
@@ -260,7 +260,7 @@ def test_the_model_of_a_fold_has_not_seen_its_documents(base: Path) -> None:
         Adapter(model.line_model, chosen.replay, chosen.new, AdaptPlan()).fit(fold) for chosen in (lesson, other)
     )
     np.testing.assert_array_equal(first.grams.weights, second.grams.weights)
-    np.testing.assert_array_equal(first.net.rest[-1].weights, second.net.rest[-1].weights)
+    np.testing.assert_array_equal(first.net.last.weights, second.net.last.weights)
 
 
 def _new_documents() -> list[NewDocument]:

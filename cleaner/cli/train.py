@@ -52,6 +52,14 @@ def train(
             help="Table (tabs; id, line, digest, label, sure) of lines of --pages, as read.",
         ),
     ] = None,
+    page_model: Annotated[
+        str | None,
+        typer.Option(
+            "--page-model",
+            metavar="NAME|PATH",
+            help="Learn from --pages without a whole gold text too, from the lines of which this page model is sure.",
+        ),
+    ] = None,
     left_by: Annotated[
         list[str] | None,
         typer.Option(
@@ -109,6 +117,7 @@ def train(
             "--documents": documents,
             "--suspects": suspects,
             "--line-labels": line_labels,
+            "--page-model": page_model,
             "--left-by": left_by,
             "--vectors": vectors,
             "--licences": licences,
@@ -122,7 +131,16 @@ def train(
     plan = TrainingPlan.quick(seed) if quick else TrainingPlan(seed=seed)
     plan = replace(plan, n_processes=processes)
     files = TrainingFiles(
-        labels, pages or [], split, documents, document_labels, suspects or (), line_labels, licences, left_by or ()
+        labels,
+        pages or [],
+        split,
+        documents,
+        document_labels,
+        suspects or (),
+        line_labels,
+        licences,
+        left_by or (),
+        page_model,
     )
     model = train_model(files, output, plan=plan, vectors=vectors, examples=examples, name=name, log=note)
     balanced = model.manifest["thresholds"]["balanced"]["article"]

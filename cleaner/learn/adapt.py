@@ -76,7 +76,7 @@ class Adapter:
         self.base, self.replay, self.new, self.plan, self.move_net = base, replay, new, plan, move_net
         # Activations before the last layer, in whole steps; float32, shape (n_lines, n_units).
         self._old_hidden = base.net.last_inputs(replay.inputs.astype(np.float32), replay.page_starts)
-        self._old_logits = base.net.rest[-1].logits(self._old_hidden)
+        self._old_logits = base.net.last.logits(self._old_hidden)
         self._shifts: dict[frozenset[int], Float64Array] = {}
         # All that follows is over the buckets that the new lines use; no other weight moves.
         self._used = np.unique(new.matrix.indices)
@@ -101,7 +101,7 @@ class Adapter:
         learn = np.repeat(new.in_context & ~np.isin(new.folds, list(without)), np.diff(new.lines.page_starts))
         learn &= new.labels != UNLABELLED
         hidden = base.net.last_inputs(base.line_inputs(new.lines, None, stage_one), new.lines.page_starts)[learn]
-        change = self._fit_last(hidden, base.net.rest[-1].logits(hidden), new.labels[learn])
+        change = self._fit_last(hidden, base.net.last.logits(hidden), new.labels[learn])
         return _change_last(base.net, change)
 
     def _shifted(self, shift: Float64Array, rows: npt.NDArray[np.bool_]) -> FloatArray:
@@ -180,11 +180,11 @@ def _shift_grams(grams: GramWeights, used: npt.NDArray[np.int32], shift: Float64
 
 def _change_last(net: RecurrentNet, change: Float64Array) -> RecurrentNet:
     """The net with a change to its logits, linear in the hidden units, taken into its last layer."""
-    last = net.rest[-1]
+    last = net.last
     scales, bounds = last.scales.astype(np.float64), np.full(len(last.weights), float(MAX_ACTIVATION))
     weights = last.weights * scales + change[:-1] / MAX_ACTIVATION
     moved = scale_layer(weights, last.biases * scales + change[-1], np.ones(len(bounds)), bounds).end()
-    return replace(net, rest=(*net.rest[:-1], moved))
+    return replace(net, last=moved)
 
 
 def _softmax(logits: FloatArray) -> Float64Array:

@@ -21,6 +21,8 @@ _PLACES = ("head", "middle", "tail")
 _TOOLBAR_SHARE = 0.2
 _POINTER_SHARE = 0.45
 _REPEATED_SHARE = 0.3
+# Sites point to stories on the same subject more often than chance does: of so many headlines the nearest one is taken.
+_NEAR_SHARE, _N_NEAR, _SAME_STORY = 0.5, 40, 0.6
 _LIST_SHARE = 0.2
 # A row of so many short lines is a list; no article needs to show more of one.
 _LIST_ITEM_CHARS, _MIN_LIST_LINES, _MAX_LIST_LINES = 60, 3, 25
@@ -69,7 +71,7 @@ class DebrisStock:
         self.runs: dict[tuple[str | None, str], list[Run]] = defaultdict(list)
         self.phrases: dict[str | None, list[str]] = defaultdict(list)
         self.controls: dict[str | None, list[str]] = defaultdict(list)
-        self.headlines: dict[str | None, list[str]] = defaultdict(list)
+        self.headlines: dict[str | None, list[tuple[str, frozenset[str]]]] = defaultdict(list)
         self.lists = lists or {}
         for index in chosen:
             document = documents[index]
@@ -82,7 +84,7 @@ class DebrisStock:
                         if line.label == _INTERFACE:
                             self.controls[document.lang].append(line.text)
         for lang, headline in headlines:
-            self.headlines[lang].append(headline)
+            self.headlines[lang].append((headline, words_of(headline)))
 
     def draw_run(
         self, rng: np.random.Generator, lang: str | None, place: str, site: str | None
@@ -106,20 +108,32 @@ class DebrisStock:
             return ()
         return run.lines[: int(rng.integers(_MIN_LIST_LINES, _MAX_LIST_LINES + 1))]
 
-    def draw_pointer(self, rng: np.random.Generator, lang: str | None) -> SourceLine | None:
+    def draw_pointer(
+        self, rng: np.random.Generator, lang: str | None, story: frozenset[str] = frozenset()
+    ) -> SourceLine | None:
         """A pointer to another story in words that no site uses: a phrase of any menu before a headline.
 
-        The words before the colon are drawn anew each time, so what tells such a line is its form and that its
-        words are strange to the story.
+        The words before the colon are drawn anew each time, so what tells such a line is its form and, as a rule, that
+        its words are strange to the story. story: words of the article, to which some headlines come near.
         """
         headlines, phrases = self.headlines.get(lang), self.phrases.get(lang)
         if not headlines or not phrases:
             return None
-        headline = headlines[int(rng.integers(len(headlines)))]
+        headline, _ = headlines[int(rng.integers(len(headlines)))]
+        form = int(rng.integers(5))
+        # A bare headline that is near the story could as well be a sub-head of it.
+        if form and story and rng.random() < _NEAR_SHARE:
+            drawn = [headlines[number] for number in rng.integers(len(headlines), size=_N_NEAR).tolist()]
+            # The headline of the article itself, or of the same story elsewhere, points nowhere.
+            shared = [
+                (len(words & story), text)
+                for text, words in drawn
+                if words and len(words & story) < _SAME_STORY * len(words)
+            ]
+            headline = max(shared, default=(0, headline))[1]
         phrase = phrases[int(rng.integers(len(phrases)))]
         if phrase.isupper() and rng.random() < 0.5:
             phrase = phrase.capitalize()
-        form = int(rng.integers(5))
         if form == 0:
             text = headline
         elif form == 1:
@@ -137,6 +151,11 @@ class DebrisStock:
             return None
         words = [controls[int(rng.integers(len(controls)))] for _ in range(int(rng.integers(2, 5)))]
         return SourceLine(" ".join(words), _INTERFACE, -1, -1)
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The longer words of a text, which name its subject."""
+    return frozenset(re.findall(r"\w{5,}", text.casefold()))
 
 
 def _vary(run: Sequence[SourceLine], rng: np.random.Generator) -> Sequence[SourceLine]:
@@ -204,6 +223,7 @@ def insert_debris(document: LabelledDocument, index: int, stock: DebrisStock, rn
     # A scraper often cuts an article short, and short articles are where debris is hard to tell.
     if len(article) > 6 and rng.random() < 0.5:
         article = article[: int(rng.integers(3, min(len(article), 30) + 1))]
+    story = words_of(" ".join(line.text for line in article))
     has_title = bool(document.title) and rng.random() < 0.6
     lines: list[SourceLine] = []
     clean = rng.random() < 0.2
@@ -228,14 +248,14 @@ def insert_debris(document: LabelledDocument, index: int, stock: DebrisStock, rn
             lines += items
         while breaks and breaks[0] == number:
             breaks.pop(0)
-            lines += _draw_inside(document, stock, rng, template, pointer_share)
+            lines += _draw_inside(document, stock, rng, template, pointer_share, story)
         lines.append(line)
     if list_place == len(article):
         lines += items
     if not clean and rng.random() < 0.55:
         lines += stock.draw_run(rng, document.lang, "tail", document.site)
         if rng.random() < 0.3:
-            pointers = (stock.draw_pointer(rng, document.lang) for _ in range(int(rng.integers(1, 5))))
+            pointers = (stock.draw_pointer(rng, document.lang, story) for _ in range(int(rng.integers(1, 5))))
             lines += [pointer for pointer in pointers if pointer]
     title = str(document.title) if document.title and rng.random() < 0.6 else ""
     return MadeDocument(tuple(lines), title, document.lang)
@@ -247,11 +267,12 @@ def _draw_inside(
     rng: np.random.Generator,
     template: str | None,
     pointer_share: float,
+    story: frozenset[str],
 ) -> Sequence[SourceLine]:
     """A run of debris, or a pointer to another story, in the words of the site's template where it has one."""
     if rng.random() >= pointer_share:
         return stock.draw_run(rng, document.lang, "middle", document.site)
-    pointer = stock.draw_pointer(rng, document.lang)
+    pointer = stock.draw_pointer(rng, document.lang, story)
     if pointer is None:
         return ()
     if template and ":" in pointer.text:

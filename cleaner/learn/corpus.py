@@ -29,7 +29,8 @@ class LabelledDocument:
     """A document with a class for every line.
 
     labels: int64, shape (n_lines,), index into LABELS or UNKNOWN_DEBRIS.
-    site: registered domain or host; None where unknown. kind: how the lines came about (labels README).
+    site: registered domain or host; None where unknown. kind: how the lines came about (labels README). is_judged:
+    labelled by a model, which is good enough to learn from, but not to measure by.
     """
 
     id: str
@@ -42,11 +43,16 @@ class LabelledDocument:
     split: str = "train"
     source: str = ""
     page_id: str | None = None
+    is_judged: bool = False
 
     @property
     def drops(self) -> npt.NDArray[np.bool_]:
         """Lines that go under the default classes to keep; bool, shape (n_lines,)."""
         return (self.labels != LABEL_INDEX["title"]) & (self.labels != LABEL_INDEX["body"])
+
+    def article_lines(self) -> list[str]:
+        """The lines of class body."""
+        return [self.lines[line] for line in np.flatnonzero(self.labels == LABEL_INDEX["body"]).tolist()]
 
 
 @dataclass(frozen=True)

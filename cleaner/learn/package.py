@@ -48,13 +48,15 @@ MODE_LOSSES: dict[str, float] = {"balanced": 0.005, "recall": 0.001, "precision"
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file that a model was trained on. licence: as its source states it."""
+    """A file that a model was trained on. licence: as its source states it. n_judged: documents that a page model
+    labelled (`cleaner.learn.judged_pages`)."""
 
     name: str
     sha256: str
     n_documents: int
     n_lines: int
     licence: str = "not stated"
+    n_judged: int = 0
 
 
 def hash_file(path: Path) -> str:
@@ -184,13 +186,14 @@ def write_model(
     examples: Sequence[LabelledDocument],
     plan: TrainingPlan,
     leftovers: Sequence[LabelledDocument] = (),
+    judged_by: str | None = None,
     n_resamples: int = 200,
 ) -> Model:
     """Writes the folder of a model and comes back with the model read from it.
 
     examples: documents of our own whose scores go into the manifest, for `verify_model`. leftovers: of which the
-    manifest tells who left them. The same input gives the same bytes: nothing here looks at the clock. Raises
-    OutputError.
+    manifest tells who left them. judged_by: the page model that labelled some of the pages. The same input gives the
+    same bytes: nothing here looks at the clock. Raises OutputError.
     """
     thresholds = measure_thresholds(fitted)
     files = {WEIGHTS: to_npz(pack_weights(fitted.model)), REPLAY: pack_replay(fitted.replay)}
@@ -207,6 +210,7 @@ def write_model(
         "training": {
             "plan": {key: value for key, value in asdict(plan).items() if key != "n_processes"},
             "data": [asdict(entry) for entry in data_files],
+            "judged_by": judged_by,
             "left_by": count_leftovers(leftovers),
         },
         "figures": {"cv": report_out_of_fold(fitted, thresholds, n_resamples)},
@@ -308,6 +312,10 @@ def render_card(manifest: Mapping[str, Any]) -> str:
     left = manifest["training"].get("left_by", [])
     leftovers = ", ".join(f"{entry['name']} {entry['version']} ({entry['n_documents']:,})" for entry in left)
     learned = f"\nBeside the pages it learned from what extractors leave of them: {leftovers}." if left else ""
+    n_judged = sum(entry.get("n_judged", 0) for entry in data)
+    judged_by = manifest["training"].get("judged_by")
+    if n_judged:
+        learned += f"\nThe lines of {n_judged:,} pages that have no whole gold text were labelled by {judged_by}."
     return f"""# {manifest["name"]} {manifest["version"]}
 
 A classifier of the lines of scraped news. It gives each line the probabilities of {len(LABELS)} classes; a line whose

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow, Labelle
 from cleaner.learn.evaluate import shingle_counts
 from cleaner.learn.leftovers import read_leftovers
 from cleaner.learn.line_labels import NOTHING_READ, OF_NO_USE, ReadLabels
+
+if TYPE_CHECKING:
+    from cleaner.learn.judged_pages import PageLabeller
 
 # Below this the gold is not made of the page's lines, and its labels would teach chance.
 MIN_CHOICE_F1 = 0.93
@@ -39,12 +42,14 @@ def read_pages(
     suspects: Collection[str] = (),
     read: ReadLabels = NOTHING_READ,
     left_by: Sequence[str] = (),
+    labeller: PageLabeller | None = None,
 ) -> PageCorpus:
     """The pages of a JSON Lines file (``id, html, body``, maybe ``title, headlines, domain, lang, split``).
 
     A page whose ``verdict`` is ``no_article`` needs no body: all of its lines are debris.
     splits: those to read; a page without one counts as ``train``. suspects: ids of pages whose gold is doubtful. read:
     what was said of lines by reading, which overrules the gold. left_by: extractors whose text of the pages is wanted.
+    labeller: labels pages without a whole gold text, as far as it is sure.
     Raises InputError where the file cannot be read.
     """
     corpus = PageCorpus([], [])
@@ -56,10 +61,13 @@ def read_pages(
             continue
         problem = _find_problem(record, suspects, read)
         page = None if problem else label_page(record, read)
+        if page is not None:
+            body = "" if holds_none(record) else record["body"]
+        elif labeller is not None and (page := labeller.label(record)):
+            body = "\n".join(page.article_lines())
         if page is None:
             corpus.skipped.append(BadRow(str(path), row, problem or "its lines do not make up its gold"))
             continue
-        body = "" if holds_none(record) else record["body"]
         corpus.leftovers.extend(read_leftovers(record["html"], body, page, left_by, len(corpus.documents)))
         corpus.documents.append(page)
     return corpus

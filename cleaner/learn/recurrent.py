@@ -18,6 +18,7 @@ from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS,
 from cleaner.model.recurrence import (
     STATE_STEPS,
     Recurrence,
+    RecurrentBody,
     RecurrentNet,
     StepPlan,
     cut_pieces,
@@ -30,7 +31,6 @@ _ADAM = (0.9, 0.999, 1e-8)
 _WARM_UP = 50  # steps
 _LEAST_BATCHES, _LEAST_BATCH_LINES = 50, 128
 _MAX_NORM = 1.0  # of a gradient
-_PAGES_AT_ONCE = 400
 
 Weights = dict[str, FloatArray]
 
@@ -59,7 +59,7 @@ def fit_recurrent(
     """The weights of a net fitted to the classes of lines; by Adam with decay (Loshchilov and Hutter, 2019).
 
     inputs: float32 that hold integers within ±MAX_STEPS, shape (n_lines, n_in). targets: shape (n_lines, N_LABELS),
-    the probability of each class: 1 for the true one (`certain`), or what other nets say. weights: shape (n_lines,).
+    the probability of each class, 1 for the true one (`certain`). weights: shape (n_lines,).
     """
     rng = np.random.default_rng([seed, 17])
     net = draw_weights(inputs.shape[1], plan, rng)
@@ -77,26 +77,6 @@ def fit_recurrent(
             step += 1
             _take_step(net, gradients, moments, step, rate, plan.decay)
     return net
-
-
-def mean_probabilities(nets: Sequence[Weights], inputs: FloatArray, page_starts: IntArray) -> FloatArray:
-    """What some nets say of each line together, by the mean of their logits; float32, shape (n_lines, N_LABELS)."""
-    probabilities = np.empty((len(inputs), N_LABELS), dtype=np.float32)
-    pages = np.arange(len(page_starts) - 1)
-    for some in np.array_split(pages, max(len(pages) // _PAGES_AT_ONCE, 1)):
-        rows, starts = rows_of_pages(some, page_starts)
-        scaled = inputs[rows] / np.float32(STEP)
-        logits = np.mean([_logits(net, scaled, starts) for net in nets], axis=0)
-        probabilities[rows] = _softmax(logits)
-    return probabilities
-
-
-def _logits(net: Weights, inputs: FloatArray, page_starts: IntArray) -> FloatArray:
-    inner = np.maximum(inputs @ net["first"] + net["first_biases"], 0)
-    way = _Way.go(net, inner, plan_steps(cut_pieces(page_starts)))
-    outer = np.maximum(np.concatenate([inner, way.states], axis=1) @ net["second"] + net["second_biases"], 0)
-    logits: FloatArray = outer @ net["last"] + net["last_biases"]
-    return logits
 
 
 def certain(labels: IntArray) -> FloatArray:
@@ -296,9 +276,24 @@ def _batches(page_starts: IntArray, n_lines: int, rng: np.random.Generator) -> I
 
 
 def quantise_recurrent(
-    net: Weights, inputs: FloatArray, page_starts: IntArray, temperature: float = 1.0
+    nets: Sequence[Weights], inputs: FloatArray, page_starts: IntArray, temperature: float = 1.0
 ) -> RecurrentNet:
-    """A fitted net in integers; inputs: some of the pages it was fitted on, to see how large activations get."""
+    """Fitted nets as one in integers; inputs: some of the pages they were fitted on, to see how large activations get.
+
+    Its logits are the mean of theirs.
+    """
+    bodies, units = zip(*(_quantise_body(net, inputs, page_starts) for net in nets), strict=True)
+    every_unit = np.concatenate(units)
+    weights = np.concatenate([net["last"] for net in nets]) / len(nets)
+    biases = np.mean([net["last_biases"] for net in nets], axis=0)
+    last = scale_layer(weights, biases, every_unit, np.full(len(every_unit), float(MAX_ACTIVATION)))
+    return RecurrentNet(bodies, last.end(temperature))
+
+
+def _quantise_body(
+    net: Weights, inputs: FloatArray, page_starts: IntArray
+) -> tuple[RecurrentBody, npt.NDArray[np.float64]]:
+    """All of a net but its last layer, and what a step of each of its activations stands for."""
     steps, units = np.full(inputs.shape[1], float(MAX_STEPS)), np.full(inputs.shape[1], 1 / STEP)
     first, units = scale_layer(net["first"], net["first_biases"], units, steps).close(inputs.astype(np.float64))
     activations = first.activations(inputs)
@@ -308,8 +303,7 @@ def quantise_recurrent(
     units = np.concatenate([units, np.full(states.shape[1], 1 / STATE_STEPS)])
     joined = np.concatenate([activations, states], axis=1).astype(np.float64)
     second, units = scale_layer(net["second"], net["second_biases"], units, bounds).close(joined)
-    last = scale_layer(net["last"], net["last_biases"], units, np.full(len(units), float(MAX_ACTIVATION)))
-    return RecurrentNet(first, recurrence, (second, last.end(temperature)))
+    return RecurrentBody(first, recurrence, second), units
 
 
 def _quantise_recurrence(net: Weights, units: npt.NDArray[np.float64]) -> Recurrence:

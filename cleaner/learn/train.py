@@ -34,8 +34,8 @@ from cleaner.learn.fit import (
     measure_rarity,
     quantise_grams,
 )
-from cleaner.learn.net_task import NetTask, fit_task
-from cleaner.learn.recurrent import NetPlan, Weights
+from cleaner.learn.net_task import FittedNets, NetTask, fit_task
+from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.replay import Replay, sample_replay
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.line_model import BLOCK_LINES, N_STAGE_ONE, GramWeights, LineModel, split_blocks
@@ -50,8 +50,8 @@ class TrainingPlan:
     n_inserted, n_cropped, n_whole: made documents (articles with debris set in, pages cut down, whole pages).
     n_left: of what extractors left of pages. kind_weights: of a line of each of these, labelled documents before the
     last.
-    net: the one that ships. n_teachers, teacher: nets fitted to the labels before, of which it learns; without any it
-    is fitted to the labels itself. n_processes: how many folds' nets are fitted at once; changes no byte of the model.
+    net, n_nets: of which size the nets are, and how many judge together. n_processes: how many folds' nets are fitted
+    at once; changes no byte of the model.
     """
 
     seed: int = 0
@@ -61,9 +61,8 @@ class TrainingPlan:
     n_whole: int = 400
     n_left: int = 7000
     gram_epochs: int = 5
-    net: NetPlan = field(default_factory=lambda: NetPlan(n_units=64, n_last=64, n_epochs=12, dropout=0.1))
-    n_teachers: int = 2
-    teacher: NetPlan = field(default_factory=NetPlan)
+    net: NetPlan = field(default_factory=NetPlan)
+    n_nets: int = 2
     page_line_share: float = 0.35
     page_line_weight: float = 0.3
     kind_weights: tuple[float, float, float, float, float] = (1.0, 0.5, 0.25, 4.0, 0.5)
@@ -82,7 +81,7 @@ class TrainingPlan:
     def quick(cls, seed: int = 0) -> TrainingPlan:
         """A plan of seconds, for tests and for trying out labels."""
         net = NetPlan(n_inner=32, n_units=16, n_last=16, n_epochs=20, rate=4e-3, dropout=0.1)
-        return cls(seed, 3, 600, 100, 20, net=net, n_teachers=0, n_scored_pages=60)
+        return cls(seed, 3, 600, 100, 20, net=net, n_nets=1, n_scored_pages=60)
 
 
 @dataclass(frozen=True)
@@ -228,11 +227,11 @@ class _Trainer:
         article is known, whatever it looks like. The nets that doubt one fold have seen the others, so which lines a
         net does without hangs a little on the fold that it is measured on; it learns no label from there.
         """
-        plan = replace(self.plan, n_teachers=0, net=self.plan.teacher)
+        plan = replace(self.plan, n_nets=1)
         own = [task.choose(np.flatnonzero(task.kinds != LEFT)) for task in tasks]
-        for fold, net in enumerate(self._fit_each(own, plan)):
+        for fold, nets in enumerate(self._fit_each(own, plan)):
             chosen = [index for index in range(self.n_own, len(self.sources)) if self.folds[index] == fold]
-            parts = self._score_documents(chosen, self.single[fold], self._model_of(tasks[fold], net))
+            parts = self._score_documents(chosen, self.single[fold], self._model_of(tasks[fold], nets))
             for index, logits in zip(chosen, parts, strict=True):
                 weights = exponentials(logits)
                 debris = weights[:, DEFAULT_DROPPED].sum(axis=1) / weights.sum(axis=1)
@@ -248,27 +247,32 @@ class _Trainer:
         n_before = len(task.labels) - sum(map(len, known))
         return replace(task, trust=np.concatenate([np.ones(n_before, np.float32), *known]))
 
-    def _fit_nets(self, tasks: Sequence[NetTask]) -> list[Weights]:
-        """The net of each task."""
+    def _fit_nets(self, tasks: Sequence[NetTask]) -> list[FittedNets]:
+        """The nets of each task."""
         return self._fit_each(tasks, self.plan)
 
-    def _fit_each(self, tasks: Sequence[NetTask], plan: TrainingPlan) -> list[Weights]:
+    def _fit_each(self, tasks: Sequence[NetTask], plan: TrainingPlan) -> list[FittedNets]:
         from joblib import Parallel, delayed
 
-        fitted: list[Weights] = []
+        fitted: list[FittedNets] = []
         jobs = (delayed(fit_task)(task, plan) for task in tasks)
-        for net in Parallel(n_jobs=self.plan.n_processes, return_as="generator")(jobs):
-            fitted.append(net)
+        for nets in Parallel(n_jobs=self.plan.n_processes, return_as="generator")(jobs):
+            fitted.append(nets)
             self._note(f"stage two fitted, {len(fitted)} of {len(tasks)}")
         return fitted
 
     def _score_left_out(
-        self, tasks: Sequence[NetTask], nets: Sequence[Weights]
+        self, tasks: Sequence[NetTask], nets: Sequence[FittedNets]
     ) -> tuple[list[int], dict[int, FloatArray]]:
         """The sample of pages; logits of these and all labelled documents, by nets that saw nothing of their fold."""
         plan = self.plan
-        # A page without an article has no text that a threshold could bring out better or worse.
-        all_pages = [i for i in range(len(self.labelled), self.n_own) if (self.sources[i].labels == BODY).any()]
+        # A page without an article has no text that a threshold could bring out better or worse, and what a model has
+        # labelled is measured against nothing.
+        all_pages = [
+            index
+            for index in range(len(self.labelled), self.n_own)
+            if (self.sources[index].labels == BODY).any() and not self.sources[index].is_judged
+        ]
         n_pages = min(plan.n_scored_pages, len(all_pages))
         rng = np.random.default_rng([plan.seed, 11])
         pages = sorted(rng.choice(all_pages, size=n_pages, replace=False).tolist())
@@ -279,9 +283,9 @@ class _Trainer:
             logits |= zip(chosen, self._score_documents(chosen, self.single[fold], model), strict=True)
         return pages, logits
 
-    def _model_of(self, task: NetTask, net: Weights) -> LineModel:
-        """A net with the features that it was fitted to, and no stage one of its own."""
-        return LineModel(self.tables, _NO_GRAMS, task.centers, task.factors, task.quantise(net))
+    def _model_of(self, task: NetTask, nets: FittedNets) -> LineModel:
+        """Nets with the features that they were fitted to, and no stage one of their own."""
+        return LineModel(self.tables, _NO_GRAMS, task.centers, task.factors, task.quantise(nets))
 
     def _note(self, message: str) -> None:
         self.log(f"{time.monotonic() - self.started:6.0f} s  {message}")

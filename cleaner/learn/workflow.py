@@ -9,6 +9,7 @@ from pathlib import Path
 from cleaner.errors import InputError, UsageError
 from cleaner.features.chars import build_char_tables
 from cleaner.learn.corpus import BadRow, LabelledDocument, join_labels, read_labels, read_rows
+from cleaner.learn.judged_pages import PageLabeller
 from cleaner.learn.leftovers import check_extractors
 from cleaner.learn.line_labels import NOTHING_READ, read_line_labels
 from cleaner.learn.package import DataFile, hash_file, write_model
@@ -16,6 +17,7 @@ from cleaner.learn.pages import read_pages, read_suspects
 from cleaner.learn.train import Log, TrainingPlan, fit
 from cleaner.learn.vectors import choose_texts, fit_to_encoder, read_vectors, write_vectors
 from cleaner.model.artefact import DEFAULT_MODEL, WEIGHTS, Model, find_model
+from cleaner.model.page_artefact import load_page_model
 
 _SHOWN_BAD_ROWS = 10
 N_EXAMPLES = 4
@@ -30,7 +32,8 @@ class TrainingFiles:
     whose classes stand in a table of their own (`cleaner.learn.corpus.join_labels`). suspects: pages to leave out.
     line_labels: lines of the pages labelled by reading (`cleaner.learn.line_labels`). licences: file
     name and licence, for the card. left_by: extractors whose text of the pages is learned from too
-    (`cleaner.learn.leftovers`).
+    (`cleaner.learn.leftovers`). page_model: by which pages without a whole gold text are labelled
+    (`cleaner.learn.judged_pages`).
     """
 
     labels: Sequence[Path]
@@ -42,6 +45,7 @@ class TrainingFiles:
     line_labels: Path | None = None
     licences: Path | None = None
     left_by: Sequence[str] = ()
+    page_model: str | Path | None = None
 
 
 def train_model(
@@ -75,6 +79,7 @@ def train_model(
         examples=spread(read_labels(examples)[0], N_EXAMPLES) if examples else [],
         plan=plan,
         leftovers=data.leftovers,
+        judged_by=data.judged_by,
     )
 
 
@@ -90,12 +95,17 @@ def train_vectors(files: TrainingFiles, output: Path, *, log: Log = lambda _: No
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a model is fitted to. files: what was read, for its card. leftovers: what extractors left of the pages."""
+    """What a model is fitted to.
+
+    files: what was read, for its card. leftovers: what extractors left of the pages. judged_by: the page model
+    that labelled pages without a whole gold text.
+    """
 
     labelled: list[LabelledDocument]
     pages: list[LabelledDocument]
     files: list[DataFile]
     leftovers: list[LabelledDocument] = field(default_factory=list)
+    judged_by: str | None = None
 
 
 def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
@@ -104,13 +114,18 @@ def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
     licence_of = read_table(files.licences) if files.licences else {}
     marked = {page for path in files.suspects for page in read_suspects(path)}
     read = read_line_labels(files.line_labels) if files.line_labels else NOTHING_READ
-    data = TrainingData([], [], [])
+    judge = load_page_model(files.page_model) if files.page_model is not None else None
+    labeller = PageLabeller(judge, marked, read) if judge else None
+    data = TrainingData([], [], [], judged_by=judge.full_name if judge else None)
 
     def note_file(path: Path, found: Sequence[LabelledDocument], bad: Sequence[BadRow], what: str) -> None:
         n_lines = sum(len(document.lines) for document in found)
+        n_judged = sum(document.is_judged for document in found)
         licence = licence_of.get(path.name, "not stated")
-        data.files.append(DataFile(path.name, hash_file(path), len(found), n_lines, licence))
-        log(f"{path.name}: {len(found)} {what}, {n_lines} lines" + (f", {len(bad)} not used" if bad else ""))
+        data.files.append(DataFile(path.name, hash_file(path), len(found), n_lines, licence, n_judged))
+        by_model = f", {n_judged} of them labelled by {data.judged_by}" if n_judged else ""
+        not_used = f", {len(bad)} not used" if bad else ""
+        log(f"{path.name}: {len(found)} {what}, {n_lines} lines{by_model}{not_used}")
 
     def note_labelled(path: Path, found: Sequence[LabelledDocument], bad: Sequence[BadRow]) -> None:
         for row in bad[:_SHOWN_BAD_ROWS]:
@@ -126,7 +141,7 @@ def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
     if files.documents and files.document_labels:
         note_labelled(files.documents, *join_labels(files.documents, files.document_labels))
     for path in expand_paths(files.pages, "pages-*.jsonl.zst"):
-        corpus = read_pages(path, {files.split}, marked, read, files.left_by)
+        corpus = read_pages(path, {files.split}, marked, read, files.left_by, labeller)
         data.pages.extend(corpus.documents)
         data.leftovers.extend(corpus.leftovers)
         note_file(path, corpus.documents, corpus.skipped, "pages")

@@ -22,7 +22,7 @@ from cleaner.features.meaning import WordVectors
 from cleaner.labels import KEPT, LABELS
 from cleaner.model.line_model import LINE_NAMES, GramWeights, LineModel
 from cleaner.model.nets import Layer, Net
-from cleaner.model.recurrence import Recurrence, RecurrentNet
+from cleaner.model.recurrence import Recurrence, RecurrentBody, RecurrentNet
 from cleaner.types import Lines
 
 FORMAT_VERSION = 1
@@ -293,22 +293,26 @@ def unpack_nets(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> tuple[
 
 
 def _pack_recurrent_net(net: RecurrentNet) -> dict[str, npt.NDArray[Any]]:
-    arrays = _pack_layer("net_first", net.first)
-    arrays |= {f"net_recurrence_{part}": getattr(net.recurrence, part) for part in _RECURRENCE_PARTS}
-    for depth, layer in enumerate(net.rest):
-        arrays |= _pack_layer(f"net_rest{depth}", layer)
+    arrays = _pack_layer("net_last", net.last)
+    for number, body in enumerate(net.bodies):
+        arrays |= _pack_layer(f"net{number}_first", body.first)
+        arrays |= {f"net{number}_recurrence_{part}": getattr(body.recurrence, part) for part in _RECURRENCE_PARTS}
+        arrays |= _pack_layer(f"net{number}_second", body.second)
     return arrays
 
 
 def _unpack_recurrent_net(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> RecurrentNet:
-    n_rest = sum(f"net_rest{depth}_weights" in arrays for depth in range(len(arrays)))
-    net = RecurrentNet(
-        _unpack_layer(arrays, "net_first"),
-        Recurrence(*(arrays[f"net_recurrence_{part}"] for part in _RECURRENCE_PARTS)),
-        tuple(_unpack_layer(arrays, f"net_rest{depth}") for depth in range(n_rest)),
+    n_bodies = sum(f"net{number}_first_weights" in arrays for number in range(len(arrays)))
+    bodies = tuple(
+        RecurrentBody(
+            _unpack_layer(arrays, f"net{number}_first"),
+            Recurrence(*(arrays[f"net{number}_recurrence_{part}"] for part in _RECURRENCE_PARTS)),
+            _unpack_layer(arrays, f"net{number}_second"),
+        )
+        for number in range(n_bodies)
     )
-    _check_inputs([net.first], n_inputs)
-    return net
+    _check_inputs([body.first for body in bodies], n_inputs)
+    return RecurrentNet(bodies, _unpack_layer(arrays, "net_last"))
 
 
 def _pack_layer(name: str, layer: Layer) -> dict[str, npt.NDArray[Any]]:

@@ -135,21 +135,30 @@ def _pieces(page_starts: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int,
 
 
 @dataclass(frozen=True)
-class RecurrentNet:
-    """A layer over the inputs of each line, the recurrence over that, and layers over both."""
+class RecurrentBody:
+    """A layer over the inputs of each line, the recurrence over that, and a layer over both."""
 
     first: Layer
     recurrence: Recurrence
-    rest: tuple[Layer, ...]
+    second: Layer
+
+    def activations(self, inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
+        """float32 that hold integers in [0, 255], shape (n_lines, n_last)."""
+        inner = self.first.activations(inputs)
+        return self.second.activations(np.concatenate([inner, self.recurrence.run(inner, page_starts)], axis=1))
+
+
+@dataclass(frozen=True)
+class RecurrentNet:
+    """Some bodies, each fitted by itself, and a last layer over all of them, which gives the mean of their logits."""
+
+    bodies: tuple[RecurrentBody, ...]
+    last: Layer
 
     def logits(self, inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
         """float32, shape (n_lines, 13). inputs: float32 that hold integers within ±MAX_STEPS, (n_lines, n_in)."""
-        return self.rest[-1].logits(self.last_inputs(inputs, page_starts))
+        return self.last.logits(self.last_inputs(inputs, page_starts))
 
     def last_inputs(self, inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
-        """Activations before the last layer; float32 that hold integers in [0, 255], shape (n_lines, n_last)."""
-        activations = self.first.activations(inputs)
-        values = np.concatenate([activations, self.recurrence.run(activations, page_starts)], axis=1)
-        for layer in self.rest[:-1]:
-            values = layer.activations(values)
-        return values
+        """Activations before the last layer; float32 that hold integers in [0, 255], (n_lines, n_bodies * n_last)."""
+        return np.concatenate([body.activations(inputs, page_starts) for body in self.bodies], axis=1)
