@@ -25,7 +25,7 @@ from cleaner.learn.corpus import (
 )
 from cleaner.learn.fit import fit_grams, fit_net, gram_logits, gram_matrix, measure_rarity, quantise_grams, quantise_net
 from cleaner.learn.line_labels import LineLabel, ReadLabels, digest_line
-from cleaner.learn.package import judge_document
+from cleaner.learn.package import FlatJudgement, judge_document
 from cleaner.learn.pages import label_page, read_pages, read_suspects
 from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.train import TrainingPlan, fit, fit_temperature
@@ -351,6 +351,26 @@ def test_temperature_brings_overconfident_logits_down() -> None:
     labels = rng.integers(0, 2, 4000)
     logits = np.where(np.arange(2) == labels[:, None], 0.5, -0.5) + rng.normal(0, 0.5, (4000, 2))
     assert fit_temperature((logits * 4).astype(np.float32), labels) > fit_temperature(logits.astype(np.float32), labels)
+
+
+# --- thresholds -----------------------------------------------------------------------------------------------------
+
+
+def judged(*lines: tuple[str, int, float]) -> tuple[LabelledDocument, np.ndarray]:
+    """A document of lines of a class and a length, each with its score."""
+    weights = np.zeros((len(lines), len(LABELS)), dtype=np.int64)
+    scores = np.array([score for _, _, score in lines])
+    weights[:, LABEL_INDEX["nav"]] = np.rint(scores * 1e6)
+    weights[:, LABEL_INDEX["body"]] = np.rint((1 - scores) * 1e6)
+    return document(*(f"{label}| {'x' * length}" for label, length, _ in lines)), weights
+
+
+def test_one_long_page_does_not_set_the_threshold_of_all() -> None:
+    long = judged(("body", 1000, 0.1), ("nav", 900, 0.5))
+    short = judged(("body", 60, 0.1), ("body", 60, 0.5))
+    assert FlatJudgement([long]).best_threshold(1.0) <= 0.5
+    assert FlatJudgement([short]).best_threshold(1.0) > 0.5
+    assert FlatJudgement([long, *[short] * 6]).best_threshold(1.0) > 0.5
 
 
 # --- the whole of it ------------------------------------------------------------------------------------------------
