@@ -113,9 +113,11 @@ def test_what_stood_far_up_the_document_is_learnt_and_survives_the_way_into_whol
 def test_nets_together_say_the_mean_of_their_logits() -> None:
     rng, starts, inputs = np.random.default_rng(2), starts_of(5, 0, 260, 3), draw_inputs(268)
     nets = [draw_weights(6, SMALL, rng) for _ in range(3)]
-    alone = [quantise_recurrent([net], inputs, starts).logits(inputs, starts) for net in nets]
+    single = [quantise_recurrent([net], inputs, starts) for net in nets]
+    alone = [net.logits(inputs, starts) for net in single]
     together = quantise_recurrent(nets, inputs, starts)
-    assert together.last_inputs(inputs, starts).shape == (268, 3 * SMALL.n_last)
+    side_by_side = np.concatenate([net.last_inputs(inputs, starts) for net in single], axis=1)
+    np.testing.assert_array_equal(together.last_inputs(inputs, starts), side_by_side)
     np.testing.assert_allclose(together.logits(inputs, starts), np.mean(alone, axis=0), atol=1e-4)
     np.testing.assert_allclose(
         quantise_recurrent(nets, inputs, starts, 2.0).logits(inputs, starts), np.mean(alone, axis=0) / 2, atol=1e-4

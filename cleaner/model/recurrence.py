@@ -9,7 +9,7 @@ documents stand beside its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -53,37 +53,58 @@ class Recurrence:
         activations: float32 that hold integers in [0, 255], shape (n_lines, n_in). float32 that hold integers within
         ±STATE_STEPS, shape (n_lines, 2 * n_units).
         """
-        states = np.zeros((len(activations), 2, self.n_units), dtype=np.float32)
-        for pieces in _group_pieces(cut_pieces(page_starts)):
-            plan = plan_steps(pieces)
-            pulls = activations[np.stack(plan.rows)] @ self.inputs
-            pulls += self.biases
-            steps = self._take_steps(pulls, plan.sizes)
-            for direction, (rows, counted) in enumerate(zip(plan.rows, plan.counted, strict=True)):
-                states[rows[counted], direction] = steps[direction, counted]
-        return states.reshape(len(activations), 2 * self.n_units)
+        return run_together([self], [activations], page_starts)[0]
 
-    def _take_steps(self, pulls: FloatArray, sizes: list[int]) -> FloatArray:
-        """The states after each step, in whole steps of STATE_STEPS; shape (2, n_rows, n_units)."""
-        none, one, minus_one, scale = (np.float32(value) for value in (0, 1, -1, STATE_STEPS))
-        steps = np.empty(pulls.shape[1:], dtype=np.float32)
-        state = before = np.zeros((2, sizes[0] if sizes else 0, self.n_units), dtype=np.float32)
-        first = 0
-        for size in sizes:
-            here = slice(first, first + size)
-            gates, new = both = before[:, :size] @ self.states
-            both += pulls[:, :, here]
-            np.maximum(gates, none, out=gates)
-            np.minimum(gates, one, out=gates)
-            np.maximum(new, minus_one, out=new)
-            np.minimum(new, one, out=new)
-            state = state[:, :size] - new
-            state *= gates
-            state += new
-            before = np.multiply(state, scale, out=steps[:, here])
-            np.rint(before, out=before)
-            first += size
-        return steps
+
+def run_together(
+    recurrences: Sequence[Recurrence], activations: Sequence[FloatArray], page_starts: npt.NDArray[np.int64]
+) -> list[FloatArray]:
+    """The states of each of some recurrences with equally many units, as `Recurrence.run` gives them.
+
+    Long pages leave a step little to do, which takes the same time for all of them as for one.
+    """
+    n_lines, n_units = len(activations[0]), recurrences[0].n_units
+    weights = np.concatenate([recurrence.states for recurrence in recurrences], axis=1)
+    states = [np.zeros((n_lines, 2, n_units), dtype=np.float32) for _ in recurrences]
+    for pieces in _group_pieces(cut_pieces(page_starts)):
+        plan = plan_steps(pieces)
+        rows = np.stack(plan.rows)
+        pulls = np.empty((2, 2 * len(recurrences), len(plan.rows[0]), n_units), dtype=np.float32)
+        for number, recurrence in enumerate(recurrences):
+            own = pulls[:, 2 * number : 2 * number + 2]
+            np.matmul(activations[number][rows], recurrence.inputs, out=own)
+            own += recurrence.biases
+        steps = _take_steps(pulls, weights, plan.sizes)
+        for number, of_one in enumerate(states):
+            for direction, counted in enumerate(plan.counted):
+                of_one[plan.rows[direction][counted], direction] = steps[2 * number + direction, counted]
+    return [of_one.reshape(n_lines, 2 * n_units) for of_one in states]
+
+
+def _take_steps(pulls: FloatArray, weights: FloatArray, sizes: list[int]) -> FloatArray:
+    """The states after each step, in whole steps of STATE_STEPS; shape (n_directions, n_rows, n_units).
+
+    pulls: shape (2, n_directions, n_rows, n_units). weights: of the states before, (2, n_directions, n_units, n_units).
+    """
+    none, one, minus_one, scale = (np.float32(value) for value in (0, 1, -1, STATE_STEPS))
+    steps = np.empty(pulls.shape[1:], dtype=np.float32)
+    state = before = np.zeros((len(steps), sizes[0] if sizes else 0, weights.shape[-1]), dtype=np.float32)
+    first = 0
+    for size in sizes:
+        here = slice(first, first + size)
+        gates, new = both = before[:, :size] @ weights
+        both += pulls[:, :, here]
+        np.maximum(gates, none, out=gates)
+        np.minimum(gates, one, out=gates)
+        np.maximum(new, minus_one, out=new)
+        np.minimum(new, one, out=new)
+        state = state[:, :size] - new
+        state *= gates
+        state += new
+        before = np.multiply(state, scale, out=steps[:, here])
+        np.rint(before, out=before)
+        first += size
+    return steps
 
 
 @dataclass(frozen=True)
@@ -142,15 +163,10 @@ class RecurrentBody:
     recurrence: Recurrence
     second: Layer
 
-    def activations(self, inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
-        """float32 that hold integers in [0, 255], shape (n_lines, n_last)."""
-        inner = self.first.activations(inputs)
-        return self.second.activations(np.concatenate([inner, self.recurrence.run(inner, page_starts)], axis=1))
-
 
 @dataclass(frozen=True)
 class RecurrentNet:
-    """Some bodies, each fitted by itself, and a last layer over all of them, which gives the mean of their logits."""
+    """Bodies of one size, each fitted by itself, and a last layer over all, which gives the mean of their logits."""
 
     bodies: tuple[RecurrentBody, ...]
     last: Layer
@@ -161,4 +177,8 @@ class RecurrentNet:
 
     def last_inputs(self, inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
         """Activations before the last layer; float32 that hold integers in [0, 255], (n_lines, n_bodies * n_last)."""
-        return np.concatenate([body.activations(inputs, page_starts) for body in self.bodies], axis=1)
+        inner = [body.first.activations(inputs) for body in self.bodies]
+        states = run_together([body.recurrence for body in self.bodies], inner, page_starts)
+        joined = (np.concatenate(both, axis=1) for both in zip(inner, states, strict=True))
+        outer = [body.second.activations(both) for body, both in zip(self.bodies, joined, strict=True)]
+        return np.concatenate(outer, axis=1)
