@@ -161,8 +161,9 @@ class Ablation(CrossValidation):
         """The numbers of the documents that a variant does without."""
         if variant.without_ours:
             return self.ours
-        judged = [number for number, source in enumerate(self.sources) if source.is_judged]
-        return np.array(judged if variant.without_judged else [], dtype=np.int64)
+        if variant.without_judged:
+            return np.flatnonzero([source.is_judged for source in self.sources])
+        return np.zeros(0, dtype=np.int64)
 
 
 def take_out(variant: Variant, task: NetTask) -> NetTask:

@@ -9,7 +9,6 @@ import pytest
 
 from cleaner.learn.recurrent import (
     NetPlan,
-    certain,
     draw_weights,
     fit_recurrent,
     loss_gradients,
@@ -103,7 +102,7 @@ def test_what_stood_far_up_the_document_is_learnt_and_survives_the_way_into_whol
     inputs = draw_inputs(800, 3)
     # The first line of a document tells the class of all its lines.
     labels = np.repeat((inputs[starts[:-1], 0] > 0).astype(np.int64), 4)
-    net = fit_recurrent(inputs, certain(labels), np.ones(800, np.float32), starts, SMALL, 0)
+    net = fit_recurrent(inputs, labels, np.ones(800, np.float32), starts, SMALL, 0)
     logits = quantise_recurrent([net], inputs, starts).logits(inputs, starts)
     assert (logits.argmax(axis=1) == labels).mean() > 0.95
     shuffled = inputs[rng.permutation(800)]

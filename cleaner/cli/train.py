@@ -134,13 +134,13 @@ def train(
         labels,
         pages or [],
         split,
-        documents,
-        document_labels,
-        suspects or (),
-        line_labels,
-        licences,
-        left_by or (),
-        page_model,
+        documents=documents,
+        document_labels=document_labels,
+        suspects=suspects or (),
+        line_labels=line_labels,
+        licences=licences,
+        left_by=left_by or (),
+        page_model=page_model,
     )
     model = train_model(files, output, plan=plan, vectors=vectors, examples=examples, name=name, log=note)
     balanced = model.manifest["thresholds"]["balanced"]["article"]

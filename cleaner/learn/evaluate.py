@@ -406,6 +406,14 @@ def shingle_prf(counts: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> 
     return _ratio(right, right + wrong), _ratio(right, right + missed), _ratio(2 * right, 2 * right + wrong + missed)
 
 
+def f_beta(counts: npt.NDArray[np.float64], beta: float) -> npt.NDArray[np.float64]:
+    """F of each row of counts (right, surplus, missing; shape (n, 3)); recall weighs beta times as much."""
+    right, surplus, missing = counts.T
+    found = (1 + beta**2) * right
+    scores: npt.NDArray[np.float64] = found / np.maximum(found + surplus + beta**2 * missing, 1e-9)
+    return scores
+
+
 def shingle_f1(golds: Sequence[str], founds: Sequence[str]) -> float:
     """F1 of 4-word shingles over pages, as in scrapinghub's article extraction benchmark.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
 from cleaner.learn.fit import IntArray, rows_of_pages
-from cleaner.learn.recurrent import Weights, certain, fit_recurrent, quantise_recurrent
+from cleaner.learn.recurrent import Weights, fit_recurrent, quantise_recurrent
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.nets import N_LABELS
 from cleaner.model.recurrence import RecurrentNet
@@ -57,7 +56,7 @@ class NetTask:
             leftovers=self.leftovers[:0],
         )
 
-    def quantise(self, nets: Sequence[Weights], temperature: float = 1.0) -> RecurrentNet:
+    def quantise(self, nets: FittedNets, temperature: float = 1.0) -> RecurrentNet:
         """Nets fitted to the documents as one in integers, scaled by a sample of the documents."""
         order = np.random.default_rng(3).permutation(len(self.kinds))
         sizes = np.diff(self.page_starts)[order]
@@ -77,11 +76,10 @@ def fit_task(task: NetTask, plan: TrainingPlan) -> FittedNets:
     inputs, starts = task.inputs.astype(np.float32), task.page_starts
     weights = np.asarray(plan.kind_weights, dtype=np.float32)[np.repeat(task.kinds, np.diff(starts))] * task.trust
     weights *= _class_weights(task.labels)[task.labels]
-    targets = certain(task.labels)
     # One thread: the order in which threads add up would change the last bits of the weights.
     with threadpool_limits(limits=plan.n_threads):
         return [
-            fit_recurrent(inputs, targets, weights, starts, plan.net, plan.seed + 1 + number)
+            fit_recurrent(inputs, task.labels, weights, starts, plan.net, plan.seed + 1 + number)
             for number in range(plan.n_nets)
         ]
 

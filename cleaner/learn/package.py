@@ -19,7 +19,7 @@ from cleaner.features import FEATURE_VERSION
 from cleaner.features.hints import Hints
 from cleaner.labels import LABELS
 from cleaner.learn.corpus import LabelledDocument
-from cleaner.learn.evaluate import lines_lost, text_report, threshold_at_loss
+from cleaner.learn.evaluate import f_beta, lines_lost, text_report, threshold_at_loss
 from cleaner.learn.leftovers import count_leftovers
 from cleaner.learn.replay import REPLAY, pack_replay
 from cleaner.learn.train import Fitted, TrainingPlan
@@ -112,7 +112,7 @@ class FlatJudgement:
         self.scores = np.concatenate([decide(weights, DEFAULT_DROPPED, 1.0).scores for _, weights in judged])
         self.keep = np.concatenate([~document.drops for document, _ in judged])
         self.doc_ids = np.repeat(np.arange(len(judged)), [len(weights) for _, weights in judged])
-        self.sizes = np.array([len(line) for document, _ in judged for line in document.lines])
+        self.sizes = np.array([len(line) for document, _ in judged for line in document.lines], dtype=np.float64)
 
     def measure(self, threshold: float) -> dict[str, float]:
         """What a threshold loses and finds."""
@@ -132,19 +132,14 @@ class FlatJudgement:
         What is right, surplus and missing is a share of each document (as in `cleaner.learn.page_package`): over all
         characters at once a few long pages decided.
         """
-        thresholds = np.arange(0.05, 1.0, 0.01).round(2).tolist()
-        f_scores = []
-        for threshold in thresholds:
-            kept = self.scores < threshold
-            parts = [self._by_document(of) for of in (self.keep & kept, ~self.keep & kept, self.keep & ~kept)]
-            right, surplus, missing = np.sum(np.stack(parts) / np.maximum(np.sum(parts, axis=0), 1.0), axis=1)
-            f_scores.append((1 + beta**2) * right / max((1 + beta**2) * right + surplus + beta**2 * missing, 1e-9))
-        return float(max(t for t, f in zip(thresholds, f_scores, strict=True) if f >= max(f_scores) - 0.005))
-
-    def _by_document(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        """The characters of the chosen lines of each document."""
-        sizes = np.bincount(self.doc_ids, self.sizes * chosen, int(self.doc_ids.max(initial=-1)) + 1)
-        return sizes.astype(np.float64)
+        thresholds = np.arange(0.05, 1.0, 0.01).round(2)
+        counts = []
+        for kept in self.scores < thresholds[:, None]:
+            chosen = (self.keep & kept, ~self.keep & kept, self.keep & ~kept)
+            parts = np.stack([np.bincount(self.doc_ids, self.sizes * lines) for lines in chosen])
+            counts.append((parts / np.maximum(parts.sum(axis=0), 1.0)).sum(axis=1))
+        f_scores = f_beta(np.array(counts), beta)
+        return float(thresholds[f_scores >= f_scores.max() - 0.005].max())
 
 
 def input_kind(weights: npt.NDArray[np.int64]) -> str:

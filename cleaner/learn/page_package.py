@@ -16,7 +16,7 @@ from cleaner.extract.page import read_page
 from cleaner.features.hints import Hints
 from cleaner.features.pages import HEAD_CHARS, PAGE_FEATURE_VERSION, PageBatch
 from cleaner.labels import BODY, LABELS
-from cleaner.learn.evaluate import shingle_counts, shingle_prf
+from cleaner.learn.evaluate import f_beta, shingle_counts, shingle_prf
 from cleaner.learn.package import DataFile, hash_contents, to_npz, write_folder
 from cleaner.learn.page_corpus import LabelledPage
 from cleaner.learn.page_train import FittedPages, PageTrainingPlan
@@ -63,8 +63,7 @@ def measure_page_thresholds(fitted: FittedPages) -> dict[str, dict[str, float]]:
         found += (~kept & ~is_article).sum(axis=1)
     thresholds = {}
     for mode, beta in MODE_BETAS.items():
-        right, surplus, missing = counts.T
-        f_scores = (1 + beta**2) * right / ((1 + beta**2) * right + surplus + beta**2 * missing)
+        f_scores = f_beta(counts, beta)
         near = np.flatnonzero(f_scores >= f_scores.max() - 0.0005)
         best = int(near[np.argmin(np.abs(_THRESHOLDS[near] - 0.5))])
         thresholds[mode] = {

@@ -54,12 +54,12 @@ class NetPlan:
 
 
 def fit_recurrent(
-    inputs: FloatArray, targets: FloatArray, weights: FloatArray, page_starts: IntArray, plan: NetPlan, seed: int
+    inputs: FloatArray, labels: IntArray, weights: FloatArray, page_starts: IntArray, plan: NetPlan, seed: int
 ) -> Weights:
     """The weights of a net fitted to the classes of lines; by Adam with decay (Loshchilov and Hutter, 2019).
 
-    inputs: float32 that hold integers within ±MAX_STEPS, shape (n_lines, n_in). targets: shape (n_lines, N_LABELS),
-    the probability of each class, 1 for the true one (`certain`). weights: shape (n_lines,).
+    inputs: float32 that hold integers within ±MAX_STEPS, shape (n_lines, n_in). labels, weights: shape
+    (n_lines,).
     """
     rng = np.random.default_rng([seed, 17])
     net = draw_weights(inputs.shape[1], plan, rng)
@@ -67,21 +67,17 @@ def fit_recurrent(
     # Of few lines batches are smaller: a net needs some hundred steps to learn anything at all.
     batch_lines = min(plan.batch_lines, max(len(inputs) // _LEAST_BATCHES, _LEAST_BATCH_LINES))
     n_steps = plan.n_epochs * sum(1 for _ in _batches(page_starts, batch_lines, np.random.default_rng(seed)))
+    classes = np.eye(N_LABELS, dtype=np.float32)
     step = 0
     for _ in range(plan.n_epochs):
         for pages in _batches(page_starts, batch_lines, rng):
             rows, starts = rows_of_pages(pages, page_starts)
             scaled = inputs[rows] / np.float32(STEP)
-            gradients = loss_gradients(net, scaled, targets[rows], weights[rows], starts, plan.dropout, rng)
+            gradients = loss_gradients(net, scaled, classes[labels[rows]], weights[rows], starts, plan.dropout, rng)
             rate = plan.rate * min(1.0, (step + 1) / _WARM_UP) * (0.5 + 0.5 * np.cos(np.pi * min(step / n_steps, 1.0)))
             step += 1
             _take_step(net, gradients, moments, step, rate, plan.decay)
     return net
-
-
-def certain(labels: IntArray) -> FloatArray:
-    """Targets of lines of known classes; float32, shape (n_lines, N_LABELS)."""
-    return np.eye(N_LABELS, dtype=np.float32)[labels]
 
 
 def draw_weights(n_inputs: int, plan: NetPlan, rng: np.random.Generator) -> Weights:

@@ -114,9 +114,9 @@ def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
     licence_of = read_table(files.licences) if files.licences else {}
     marked = {page for path in files.suspects for page in read_suspects(path)}
     read = read_line_labels(files.line_labels) if files.line_labels else NOTHING_READ
-    judge = load_page_model(files.page_model) if files.page_model is not None else None
-    labeller = PageLabeller(judge, marked, read) if judge else None
-    data = TrainingData([], [], [], judged_by=judge.full_name if judge else None)
+    page_model = files.page_model
+    labeller = PageLabeller(load_page_model(page_model), marked, read) if page_model is not None else None
+    data = TrainingData([], [], [], judged_by=labeller.judge.full_name if labeller else None)
 
     def note_file(path: Path, found: Sequence[LabelledDocument], bad: Sequence[BadRow], what: str) -> None:
         n_lines = sum(len(document.lines) for document in found)
