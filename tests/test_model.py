@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from whole_numbers import assert_sums_are_exact
 
 from cleaner import Cleaner
 from cleaner.errors import ModelError
@@ -28,8 +29,7 @@ from cleaner.model.artefact import (
     load_model,
 )
 from cleaner.model.line_model import N_STAGE_ONE, GramWeights, split_blocks
-from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS, exponentials
-from cleaner.model.recurrence import STATE_STEPS
+from cleaner.model.nets import N_LABELS, exponentials
 from cleaner.types import Lines
 
 DROPPED = np.array([label not in ("title", "body") for label in LABELS])
@@ -81,29 +81,8 @@ def test_blocks_hold_whole_pages_and_every_line_once() -> None:
     assert [text for _, block in blocks for text in block.texts] == lines.texts
 
 
-def finest_step(*parts: np.ndarray) -> float:
-    """The largest power of two that all values are whole multiples of."""
-    step = 2.0**-40
-    while all((values / (2 * step) == np.rint(values / (2 * step))).all() for values in parts):
-        step *= 2
-    return step
-
-
 def test_no_sum_of_the_shipped_net_is_rounded() -> None:
-    net = load_model(DEFAULT_MODEL).line_model.net
-    layers = [(net.last.weights, np.array(MAX_ACTIVATION), net.last.biases)]
-    for body in net.bodies:
-        recurrence, n_states = body.recurrence, 2 * body.recurrence.n_units
-        joined = np.repeat([MAX_ACTIVATION, STATE_STEPS], [len(body.second.weights) - n_states, n_states])
-        layers += [
-            (body.first.weights, np.array(MAX_STEPS), body.first.biases),
-            (recurrence.inputs, np.array(MAX_ACTIVATION), recurrence.biases),
-            (recurrence.states, np.array(STATE_STEPS), np.zeros(1)),
-            (body.second.weights, joined[:, None], body.second.biases),
-        ]
-    for weights, bounds, biases in layers:
-        sums = (np.abs(weights.astype(np.float64)) * bounds).sum(axis=-2, keepdims=True) + np.abs(biases)
-        assert sums.max() < EXACT_FLOAT * finest_step(weights, biases)
+    assert_sums_are_exact(load_model(DEFAULT_MODEL).line_model.net)
 
 
 def test_packed_sums_of_gram_weights_equal_plain_sums() -> None:

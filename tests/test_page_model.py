@@ -29,6 +29,7 @@ from made_pages import (
     walk,
     whole_page,
 )
+from whole_numbers import assert_sums_are_exact
 
 from cleaner import Cleaner, DocumentError
 from cleaner.cli import main
@@ -38,10 +39,11 @@ from cleaner.features.pages import PageBatch
 from cleaner.labels import KEPT, LABELS
 from cleaner.learn.page_package import verify_page_model
 from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, MANIFEST, WEIGHTS, find_model, load_model
+from cleaner.model.explain import NEAR_LINES
 from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS
 from cleaner.model.page_artefact import PageJudge, load_page_model
 from cleaner.model.page_explain import _groups
-from cleaner.model.page_model import N_PAGE_INPUTS, PAGE_INPUT_NAMES, PageModel
+from cleaner.model.page_model import N_PAGE_INPUTS, PageModel
 from cleaner.types import Explanation, Metadata
 
 DROPPED = np.array([label not in KEPT for label in LABELS])
@@ -148,6 +150,17 @@ def test_no_sum_of_the_shipped_nets_can_leave_the_whole_numbers_of_float32(model
             sums = np.abs(layer.weights.astype(np.float64)).sum(axis=0) * largest_input + np.abs(layer.biases)
             assert sums.max() < EXACT_FLOAT
             assert (layer.weights == np.rint(layer.weights)).all() and (layer.biases == np.rint(layer.biases)).all()
+    assert_sums_are_exact(model.order_net)
+
+
+def test_lines_out_of_sight_of_every_input_are_felt_by_the_net_that_reads_in_order(model: PageModel) -> None:
+    inputs = model.inputs(batch_of(whole_page()))
+    changed = inputs.copy()
+    changed[0] = -changed[0]
+    starts = np.array([0, len(inputs)])
+    (text, classes), (text_changed, classes_changed) = model.logits(inputs, starts), model.logits(changed, starts)
+    assert (text != text_changed).any(axis=1)[:5].all()
+    assert_same_bits(classes[1:], classes_changed[1:])
 
 
 def test_inputs_of_the_nets_are_whole_numbers_within_their_bounds(model: PageModel) -> None:
@@ -329,7 +342,8 @@ def test_the_heaviest_reason_of_each_line_comes_first(explained: Explanation) ->
 
 def test_each_input_of_the_page_model_belongs_to_one_group_of_reasons() -> None:
     columns = [column for group in _groups(walk(whole_page())) for column in group.columns]
-    assert sorted(PAGE_INPUT_NAMES[column] for column in columns) == sorted(PAGE_INPUT_NAMES)
+    # A window holds the line's own inputs amid those of its neighbours, which are one reason.
+    assert sorted(columns) == list(range((2 * NEAR_LINES + 1) * N_PAGE_INPUTS))
 
 
 def test_a_phrase_that_decided_about_a_line_of_a_page_is_named() -> None:

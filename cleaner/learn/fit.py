@@ -66,6 +66,13 @@ def rows_of_pages(pages: IntArray, page_starts: IntArray) -> tuple[IntArray, Int
     return np.repeat(page_starts[pages] - starts[:-1], sizes) + np.arange(starts[-1]), starts
 
 
+def sample_pages(page_starts: IntArray, n_lines: int, seed: int = 3) -> IntArray:
+    """Some pages in random order, by their number, that have about so many lines."""
+    order = np.random.default_rng(seed).permutation(len(page_starts) - 1)
+    n_pages = int(np.searchsorted(np.cumsum(np.diff(page_starts)[order]), n_lines))
+    return order[: max(n_pages, 1)]
+
+
 def fit_grams(matrix: csr_matrix, labels: IntArray, weights: FloatArray, n_epochs: int, seed: int) -> GramModels:
     """Stage one: linear models, one class against the rest, by averaged stochastic gradient descent."""
     from sklearn.linear_model import SGDClassifier

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
-from cleaner.learn.fit import IntArray, rows_of_pages
+from cleaner.learn.fit import IntArray, rows_of_pages, sample_pages
 from cleaner.learn.recurrent import Weights, fit_recurrent, quantise_recurrent
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.nets import N_LABELS
@@ -58,10 +58,7 @@ class NetTask:
 
     def quantise(self, nets: FittedNets, temperature: float = 1.0) -> RecurrentNet:
         """Nets fitted to the documents as one in integers, scaled by a sample of the documents."""
-        order = np.random.default_rng(3).permutation(len(self.kinds))
-        sizes = np.diff(self.page_starts)[order]
-        n_pages = max(int(np.searchsorted(np.cumsum(sizes), _SAMPLE_LINES)), 1)
-        rows, starts = rows_of_pages(order[:n_pages], self.page_starts)
+        rows, starts = rows_of_pages(sample_pages(self.page_starts, _SAMPLE_LINES), self.page_starts)
         return quantise_recurrent(nets, self.inputs[rows].astype(np.float32), starts, temperature)
 
 

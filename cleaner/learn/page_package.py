@@ -205,8 +205,8 @@ line whose probabilities of the dropped classes add up to the threshold of the m
 
 Two linear stages (words of the tags and classes around a line; 4-grams of its first {HEAD_CHARS} characters), then
 small nets over their scores, the line's place in the page's tree, and what the first stage says of the lines beside
-it, in its containers and of its look. Fitted with scikit-learn, run with numpy in whole numbers. The weights stand
-over hashes: no sentence of the training data can be read from them.
+it, in its containers and of its look: some judge each line alone, one reads the lines in their order. Run with numpy in
+whole numbers. The weights stand over hashes: no sentence of the training data can be read from them.
 
 ## Trained on
 

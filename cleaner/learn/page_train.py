@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,23 @@ from cleaner.features.paths import N_PATH_BUCKETS
 from cleaner.features.shape import FloatArray
 from cleaner.labels import BODY, LABEL_INDEX
 from cleaner.learn.corpus import UNKNOWN_DEBRIS, assign_folds
-from cleaner.learn.fit import IntArray, bag_matrix, fit_grams, fit_net, gram_logits, quantise_grams, quantise_net
+from cleaner.learn.fit import (
+    IntArray,
+    bag_matrix,
+    fit_grams,
+    fit_net,
+    gram_logits,
+    quantise_grams,
+    quantise_net,
+    rows_of_pages,
+    sample_pages,
+)
 from cleaner.learn.page_corpus import UNREAD, LabelledPage
+from cleaner.learn.recurrent import NetPlan, fit_recurrent, quantise_recurrent
 from cleaner.learn.train import fit_temperature, simulate_hint
 from cleaner.model.artefact import DEFAULT_DROPPED, Model
 from cleaner.model.line_model import N_STAGE_ONE
-from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP, Net, standardise, sum_logits
+from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP, Layer, Net, standardise, sum_logits
 from cleaner.model.page_model import (
     GRAM_BITS,
     ROLES,
@@ -33,7 +44,9 @@ from cleaner.model.page_model import (
     fewer_buckets,
     join_inputs,
     join_odds,
+    mean_of,
 )
+from cleaner.model.recurrence import RecurrentNet
 from cleaner.types import Lines
 
 if TYPE_CHECKING:
@@ -43,14 +56,16 @@ Log = Callable[[str], None]
 
 _OTHER = LABEL_INDEX["nav"]  # stands for all that is not article text where only two sides are told apart
 _PLAIN = 0.9  # probability from which the model takes its own word
+_SAMPLE_LINES = 20_000  # by which the nets' activations are scaled
 
 
 @dataclass(frozen=True)
 class PageTrainingPlan:
     """How a page model is fitted; the defaults are those of the shipped one.
 
-    max_site_pages: a site with more pages counts as if it had so many. phases: learning rates of the nets with the
-    number of epochs at each. class_share: of the far lines of pages, how many the net for classes learns from.
+    max_site_pages: a site with more pages counts as if it had so many. phases: learning rates of the nets that judge
+    lines alone with the number of epochs at each. order: the net that reads pages in their order. class_share: of the
+    far lines of pages, how many the net for classes learns from.
     """
 
     seed: int = 0
@@ -63,6 +78,7 @@ class PageTrainingPlan:
     net_penalty: float = 1.0
     batch_lines: int = 1024
     phases: tuple[tuple[float, int], ...] = ((2e-3, 4), (7e-4, 2), (2e-4, 1))
+    order: NetPlan = field(default_factory=lambda: NetPlan(n_epochs=10, batch_lines=6000))
     max_site_pages: int = 20
     hint_share: float = 0.1
     class_share: float = 0.3
@@ -71,7 +87,10 @@ class PageTrainingPlan:
     @classmethod
     def quick(cls, seed: int = 0) -> PageTrainingPlan:
         """A plan of seconds, for tests."""
-        return cls(seed, 3, gram_epochs=3, hidden=(16,), class_hidden=(16,), batch_lines=128, phases=((3e-3, 12),))
+        order = NetPlan(n_inner=24, n_units=16, n_last=16, n_epochs=8, batch_lines=600)
+        return cls(
+            seed, 3, gram_epochs=3, hidden=(16,), class_hidden=(16,), batch_lines=128, phases=((3e-3, 12),), order=order
+        )
 
 
 @dataclass(frozen=True)
@@ -87,7 +106,13 @@ class FittedPages:
     temperature: float
 
 
-_NetPair = tuple[tuple[Net, ...], tuple[Net, ...]]
+@dataclass(frozen=True)
+class _Nets:
+    """As in `PageModel`; order_net: None in the first round, which only asks what is plain."""
+
+    text_nets: tuple[Net, ...]
+    order_net: RecurrentNet | None
+    class_nets: tuple[Net, ...]
 
 
 def fit_pages(
@@ -171,26 +196,36 @@ class _PageTrainer:
         self._note("inputs of the nets made")
 
         folds = list(range(plan.n_folds))
-        self._trust_itself(self._score(raw, self._fit_all_nets(raw, folds)))
-        *without, (text_nets, class_nets) = self._fit_all_nets(raw, [*folds, None])
+        self._trust_itself(self._score(raw, self._fit_all_nets(raw, folds, None)))
+        *without, nets = self._fit_all_nets(raw, [*folds, None], plan.order)
         text_logits, class_logits = self._score(raw, without)
         known = self.is_known
         temperature = fit_temperature(text_logits[known], np.where(self.labels[known] == BODY, BODY, _OTHER))
         self._note("nets fitted")
-        cooled = tuple(_cool(net, temperature) for net in text_nets)
-        model = PageModel(tables, path_weights, gram_weights, centers, factors, cooled, class_nets)
+        assert nets.order_net is not None
+        model = PageModel(
+            tables,
+            path_weights,
+            gram_weights,
+            centers,
+            factors,
+            tuple(Net((*net.layers[:-1], _cool(net.layers[-1], temperature))) for net in nets.text_nets),
+            replace(nets.order_net, last=_cool(nets.order_net.last, temperature)),
+            nets.class_nets,
+        )
         odds = join_odds(text_logits / np.float32(temperature), class_logits)
         borders = zip(self.starts.tolist(), self.starts[1:].tolist(), strict=False)
         return FittedPages(model, self.pages, [odds[start:end] for start, end in borders], temperature)
 
-    def _score(self, inputs: FloatArray, nets: Sequence[_NetPair]) -> tuple[FloatArray, FloatArray]:
+    def _score(self, inputs: FloatArray, nets: Sequence[_Nets]) -> tuple[FloatArray, FloatArray]:
         """Logits of each line by the nets that did not see its fold; float32, shape (n_lines, 13) each."""
         logits = np.zeros((2, len(inputs), N_LABELS), dtype=np.float32)
-        for fold, pair in enumerate(nets):
-            here = self.line_folds == fold
-            chosen = inputs[here]
-            for kind, of_kind in enumerate(pair):
-                logits[kind, here] = sum_logits(of_kind, chosen)
+        for fold, fitted in enumerate(nets):
+            rows, starts = rows_of_pages(np.flatnonzero(self.folds == fold), self.starts)
+            chosen = inputs[rows]
+            logits[1, rows] = sum_logits(fitted.class_nets, chosen)
+            alone = sum_logits(fitted.text_nets, chosen)
+            logits[0, rows] = mean_of(alone, fitted.order_net.logits(chosen, starts)) if fitted.order_net else alone
         return logits[0], logits[1]
 
     def _trust_itself(self, logits: tuple[FloatArray, FloatArray]) -> None:
@@ -262,15 +297,17 @@ class _PageTrainer:
         ones = np.ones(int(learn.sum()), dtype=np.float32)
         return fit_grams(matrix[learn], self.labels[learn], ones, self.plan.gram_epochs, self.plan.seed)
 
-    def _fit_all_nets(self, inputs: FloatArray, without: Sequence[int | None]) -> list[_NetPair]:
+    def _fit_all_nets(self, inputs: FloatArray, without: Sequence[int | None], order: NetPlan | None) -> list[_Nets]:
         """The nets fitted without each of the folds; None: on all pages."""
         from joblib import Parallel, delayed
 
-        jobs = [
-            delayed(_fit_nets)(inputs, self.labels, self.weights, self._learn(fold), self.plan, fold)
-            for fold in without
-        ]
-        nets: list[_NetPair] = Parallel(n_jobs=self.plan.n_processes)(jobs)
+        jobs = []
+        for fold in without:
+            pages = np.flatnonzero(self.folds != fold) if fold is not None else np.arange(len(self.folds))
+            jobs.append(
+                delayed(_fit_nets)(inputs, self.labels, self.weights, self.starts, pages, self.plan, order, fold)
+            )
+        nets: list[_Nets] = Parallel(n_jobs=self.plan.n_processes)(jobs)
         self._note(f"nets fitted {len(nets)} times")
         return nets
 
@@ -279,42 +316,51 @@ def _fit_nets(
     inputs: FloatArray,
     labels: IntArray,
     weights: FloatArray,
-    learn: npt.NDArray[np.bool_],
+    page_starts: IntArray,
+    pages: IntArray,
     plan: PageTrainingPlan,
+    order: NetPlan | None,
     without: int | None,
-) -> _NetPair:
+) -> _Nets:
+    """The nets fitted to some pages, by their numbers. weights: of each line, 0 where nothing is known of it."""
     from threadpoolctl import threadpool_limits
 
     rng = np.random.default_rng([plan.seed, 7, 99 if without is None else without])
-    rows = np.flatnonzero(learn & (weights > 0))
-    chosen, targets = inputs[rows], labels[rows]
-    evidence, targets = _simulate_hints(rng, targets, plan.hint_share)
+    rows, starts = rows_of_pages(pages, page_starts)
+    chosen, line_weights = inputs[rows], weights[rows]
+    is_known = line_weights > 0
+    evidence, targets = _simulate_hints(rng, labels[rows], is_known, plan.hint_share)
     chosen[:, -1] = evidence * np.float32(MAX_STEPS)
-    sample = chosen[rng.integers(len(chosen), size=20_000)]
     is_other = targets != BODY
+    two_sides = np.where(is_other, _OTHER, BODY)
+    sample = chosen[rng.choice(np.flatnonzero(is_known), size=_SAMPLE_LINES)]
 
-    def fit(number: int, hidden: tuple[int, ...], rows: slice | npt.NDArray[np.bool_], wanted: IntArray) -> Net:
+    def fit(
+        number: int, hidden: tuple[int, ...], learn: npt.NDArray[np.bool_], wanted: IntArray, by: FloatArray
+    ) -> Net:
         fitted = fit_net(
-            chosen[rows],
-            wanted[rows],
-            line_weights[rows],
+            chosen[learn],
+            wanted[learn],
+            by[learn],
             hidden,
             plan.phases,
             plan.net_penalty,
             plan.seed + number,
-            batch_lines=min(plan.batch_lines, len(wanted[rows])),
+            batch_lines=min(plan.batch_lines, int(learn.sum())),
         )
         return quantise_net(fitted, sample)
 
-    line_weights = weights[rows]
     with threadpool_limits(limits=1):
-        two_sides = np.where(is_other, _OTHER, BODY)
-        text_nets = tuple(fit(number, plan.hidden, slice(None), two_sides) for number in range(plan.n_nets))
+        text_nets = tuple(fit(number, plan.hidden, is_known, two_sides, line_weights) for number in range(plan.n_nets))
+        order_net = None
+        if order is not None:
+            net = fit_recurrent(chosen, two_sides, line_weights, starts, order, plan.seed)
+            some_rows, some_starts = rows_of_pages(sample_pages(starts, _SAMPLE_LINES), starts)
+            order_net = quantise_recurrent([net], chosen[some_rows], some_starts)
         # Menus are three quarters of the other lines: by mass they weigh little, here a line is a line, but rarer.
-        line_weights = np.ones(len(targets), dtype=np.float32)
-        some = is_other & ((weights[rows] > 0.3) | (rng.random(len(targets)) < plan.class_share))
-        class_nets = (fit(0, plan.class_hidden, some, targets),)
-    return text_nets, class_nets
+        some = is_known & is_other & ((line_weights > 0.3) | (rng.random(len(targets)) < plan.class_share))
+        class_nets = (fit(0, plan.class_hidden, some, targets, np.ones(len(targets), dtype=np.float32)),)
+    return _Nets(text_nets, order_net, class_nets)
 
 
 def _page_features(page: LabelledPage, tables: CharTables) -> PageFeatures:
@@ -370,17 +416,16 @@ def _gram_matrix(pages: Sequence[PageFeatures]) -> csr_matrix:
     return vstack([bag_matrix(fewer_buckets(features.grams), 1 << GRAM_BITS) for features in pages]).tocsr()
 
 
-def _simulate_hints(rng: np.random.Generator, labels: IntArray, share: float) -> tuple[npt.NDArray[np.int8], IntArray]:
+def _simulate_hints(
+    rng: np.random.Generator, labels: IntArray, is_known: npt.NDArray[np.bool_], share: float
+) -> tuple[npt.NDArray[np.int8], IntArray]:
     """The word of users on some lines, and the labels that they then have."""
     evidence = np.zeros(len(labels), dtype=np.int8)
     labels = labels.copy()
-    for line in np.flatnonzero(rng.random(len(labels)) < share * 0.1).tolist():
+    for line in np.flatnonzero(is_known & (rng.random(len(labels)) < share * 0.1)).tolist():
         simulate_hint(rng, line, labels, evidence)
     return evidence, labels
 
 
-def _cool(net: Net, temperature: float) -> Net:
-    from dataclasses import replace
-
-    last = net.layers[-1]
-    return Net((*net.layers[:-1], replace(last, scales=last.scales / np.float32(temperature))))
+def _cool(layer: Layer, temperature: float) -> Layer:
+    return replace(layer, scales=layer.scales / np.float32(temperature))

@@ -242,9 +242,10 @@ def read_manifest(path: Path, kind: str = TEXT_KIND, feature_version: int = FEAT
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path / MANIFEST}: not a manifest of a cleaner model ({error})") from error
     if format_version != FORMAT_VERSION or made_for != feature_version:
+        command = "train-pages" if kind == PAGE_KIND else "train"
         raise ModelError(
             f"{path}: made for format {format_version} and features {made_for}, this cleaner reads format "
-            f"{FORMAT_VERSION} and makes features {feature_version}. Retrain with `cleaner train`, or install "
+            f"{FORMAT_VERSION} and makes features {feature_version}. Retrain with `cleaner {command}`, or install "
             f"line-cleaner=={manifest.get('cleaner_version', '?')}."
         )
     if list(classes) != list(LABELS):
@@ -264,7 +265,7 @@ def pack_weights(model: LineModel) -> dict[str, npt.NDArray[Any]]:
         "gram_biases": model.grams.biases,
         "centers": model.centers,
         "factors": model.factors,
-        **_pack_recurrent_net(model.net),
+        **pack_recurrent_net(model.net),
     }
 
 
@@ -292,7 +293,8 @@ def unpack_nets(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> tuple[
     return nets
 
 
-def _pack_recurrent_net(net: RecurrentNet) -> dict[str, npt.NDArray[Any]]:
+def pack_recurrent_net(net: RecurrentNet) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a net that reads lines in their order, by name."""
     arrays = _pack_layer("net_last", net.last)
     for number, body in enumerate(net.bodies):
         arrays |= _pack_layer(f"net{number}_first", body.first)
@@ -301,7 +303,8 @@ def _pack_recurrent_net(net: RecurrentNet) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
-def _unpack_recurrent_net(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> RecurrentNet:
+def unpack_recurrent_net(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> RecurrentNet:
+    """The net whose arrays are given by name; raises ValueError where it takes another number of inputs."""
     n_bodies = sum(f"net{number}_first_weights" in arrays for number in range(len(arrays)))
     bodies = tuple(
         RecurrentBody(
@@ -344,7 +347,7 @@ def unpack_weights(data: bytes, path: Path) -> LineModel:
                 GramWeights(arrays["gram_weights"], arrays["gram_scales"], arrays["gram_biases"]),
                 arrays["centers"],
                 arrays["factors"],
-                _unpack_recurrent_net(arrays, len(LINE_NAMES)),
+                unpack_recurrent_net(arrays, len(LINE_NAMES)),
             )
     except (ValueError, KeyError, OSError, EOFError) as error:
         raise ModelError(f"{path / WEIGHTS}: not the weights of a cleaner model ({error})") from error

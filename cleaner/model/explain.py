@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -48,53 +48,77 @@ def explain_lines(
     """
     line_model = model.line_model
     inputs = line_model.line_inputs(lines, evidence)
-    windows = _Windows.around(inputs)
-    reasons = weigh_evidence(
-        windows.inputs, lambda reduced: windows.judge(line_model, reduced), _groups(line_model, lines), is_dropped
-    )
-    return reasons, runners_up(exponentials(line_model.net.logits(inputs, lines.page_starts)))
+    windows = Windows.around(inputs)
+
+    def judge(rows: FloatArray, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return exponentials(line_model.net.logits(rows, starts))
+
+    reasons = weigh_evidence(windows, judge, _groups(line_model, lines), is_dropped)
+    return reasons, runners_up(judge(inputs, lines.page_starts))
 
 
-_NEAR_LINES = 8  # before and after a line, by which its reasons are told: each line is judged once a reason
+NEAR_LINES = 8  # before and after a line, by which its reasons are told: each line is judged once a reason
+Judge = Callable[[FloatArray, npt.NDArray[np.int64]], npt.NDArray[np.int64]]
+"""Inputs of lines and where each document begins, to weights of classes."""
 
 
 @dataclass(frozen=True)
-class _Windows:
+class Windows:
     """For each line the lines around it as a document of their own, since taking evidence from one must leave the rest.
 
-    inputs: float32, shape (n_lines, n_places * n_in), of the places from _NEAR_LINES before a line to _NEAR_LINES
-    after it. present: bool, shape (n_lines, n_places), which of these are within the document.
+    inputs: float32, shape (n_lines, n_places * n_in), of the places from NEAR_LINES before a line to NEAR_LINES after
+    it. present: bool, shape (n_lines, n_places), which of these are within the document.
     """
 
     inputs: FloatArray
     present: npt.NDArray[np.bool_]
 
     @classmethod
-    def around(cls, inputs: FloatArray) -> _Windows:
-        offsets = np.arange(-_NEAR_LINES, _NEAR_LINES + 1)
+    def around(cls, inputs: FloatArray) -> Windows:
+        """Windows of the lines of one document. inputs: float32, shape (n_lines, n_in)."""
+        offsets = np.arange(-NEAR_LINES, NEAR_LINES + 1)
         places = np.arange(len(inputs))[:, None] + offsets
         present = (places >= 0) & (places < len(inputs))
         return cls(inputs[np.clip(places, 0, len(inputs) - 1)].reshape(len(inputs), -1), present)
 
-    def judge(self, model: LineModel, inputs: FloatArray) -> npt.NDArray[np.int64]:
-        """Class weights of each line amid its window."""
+    @property
+    def n_lines(self) -> int:
+        """Lines of the document."""
+        return len(self.present)
+
+    def without(self, group: Group) -> Windows:
+        """The windows with the average line's values in place of the group's."""
+        reduced = self.inputs.copy()
+        reduced[:, group.columns] = 0
+        return replace(self, inputs=reduced)
+
+    def weigh(self, judge: Judge) -> npt.NDArray[np.int64]:
+        """Weights of the classes of each line amid its window."""
         n_rows = self.present.shape[1]
         starts = np.concatenate([[0], np.cumsum(self.present.sum(axis=1))])
-        logits = model.net.logits(inputs.reshape(len(inputs), n_rows, -1)[self.present], starts)
-        return exponentials(logits[starts[:-1] + self.present[:, :_NEAR_LINES].sum(axis=1)])
+        weights = judge(self.inputs.reshape(self.n_lines, n_rows, -1)[self.present], starts)
+        return weights[starts[:-1] + self.present[:, :NEAR_LINES].sum(axis=1)]
+
+
+def own_columns(names: Sequence[str], all_names: Sequence[str]) -> list[int]:
+    """Columns of a window's inputs that are the line's own, by their names among all inputs of a line."""
+    return [NEAR_LINES * len(all_names) + all_names.index(name) for name in names]
+
+
+def columns_beside(first: int, last: int, n_inputs: int) -> list[int]:
+    """Columns of a window's inputs that are those of the lines from one offset to another."""
+    return list(range((NEAR_LINES + first) * n_inputs, (NEAR_LINES + last + 1) * n_inputs))
 
 
 def weigh_evidence(
-    inputs: FloatArray,
-    judge: Callable[[FloatArray], npt.NDArray[np.int64]],
-    groups: Sequence[Group],
-    is_dropped: npt.NDArray[np.bool_],
+    windows: Windows, judge: Judge, groups: Sequence[Group], is_dropped: npt.NDArray[np.bool_]
 ) -> list[tuple[Reason, ...]]:
-    """What taking away each group of inputs changes; see `explain_lines`. judge: inputs to weights of classes."""
-    odds = _log_odds(judge(inputs), is_dropped)
-    pushes = np.stack([odds - _log_odds(judge(_without(inputs, group)), is_dropped) for group in groups], axis=1)
+    """What taking away each group of inputs changes; see `explain_lines`."""
+    odds = _log_odds(windows.weigh(judge), is_dropped)
+    without = [_log_odds(windows.without(group).weigh(judge), is_dropped) for group in groups]
+    pushes = odds[:, None] - np.stack(without, axis=1)
     reasons = []
-    for line in range(len(inputs)):
+    for line in range(windows.n_lines):
         order = np.argsort(-np.abs(pushes[line]), kind="stable")
         reasons.append(
             tuple(
@@ -113,12 +137,6 @@ def runners_up(weights: npt.NDArray[np.int64]) -> list[tuple[int, float]]:
     return [(int(label), round(float(shares[line, label]), 4)) for line, label in enumerate(second.tolist())]
 
 
-def _without(inputs: FloatArray, group: Group) -> FloatArray:
-    reduced = inputs.copy()
-    reduced[:, group.columns] = 0
-    return reduced
-
-
 def _log_odds(weights: npt.NDArray[np.int64], is_dropped: npt.NDArray[np.bool_]) -> FloatRows:
     dropped = weights[:, is_dropped].sum(axis=1).astype(np.float64)
     kept = weights[:, ~is_dropped].sum(axis=1).astype(np.float64)
@@ -130,13 +148,11 @@ def _groups(model: LineModel, lines: Lines) -> list[Group]:
     dense = dict(zip(DENSE_NAMES, features.dense.T, strict=True))
     words = [_telling_words(model, text) for text in lines.texts]
 
-    width = len(LINE_NAMES)
-
     def columns(names: Sequence[str]) -> list[int]:
-        return [_NEAR_LINES * width + LINE_NAMES.index(name) for name in names]
+        return own_columns(names, LINE_NAMES)
 
     def neighbours(first: int, last: int) -> list[int]:
-        return list(range((_NEAR_LINES + first) * width, (_NEAR_LINES + last + 1) * width))
+        return columns_beside(first, last, len(LINE_NAMES))
 
     def share(name: str, line: int) -> str:
         return f"{100 * float(dense[name][line]):.0f} %"
@@ -155,8 +171,8 @@ def _groups(model: LineModel, lines: Lines) -> list[Group]:
         Group(columns(["hint"]), lambda _: "your own words"),
         Group(neighbours(-1, -1), lambda _: "the line before"),
         Group(neighbours(1, 1), lambda _: "the line after"),
-        Group(neighbours(-_NEAR_LINES, -2), lambda _: "lines further up"),
-        Group(neighbours(2, _NEAR_LINES), lambda _: "lines further down"),
+        Group(neighbours(-NEAR_LINES, -2), lambda _: "lines further up"),
+        Group(neighbours(2, NEAR_LINES), lambda _: "lines further down"),
     ]
 
 

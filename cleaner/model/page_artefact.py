@@ -25,9 +25,11 @@ from cleaner.model.artefact import (
     follow_witness,
     full_name,
     pack_nets,
+    pack_recurrent_net,
     read_manifest,
     read_weights,
     unpack_nets,
+    unpack_recurrent_net,
 )
 from cleaner.model.line_model import GramWeights
 from cleaner.model.page_model import N_PAGE_INPUTS, PageModel, PathWeights
@@ -89,6 +91,7 @@ def pack_page_weights(model: PageModel) -> dict[str, npt.NDArray[Any]]:
         "centers": model.centers,
         "factors": model.factors,
         **{f"text_{name}": array for name, array in pack_nets(model.text_nets).items()},
+        **{f"order_{name}": array for name, array in pack_recurrent_net(model.order_net).items()},
         **{f"class_{name}": array for name, array in pack_nets(model.class_nets).items()},
     }
 
@@ -97,19 +100,19 @@ def unpack_page_weights(data: bytes, path: Path) -> PageModel:
     """The page model whose arrays an npz file holds; no pickled object is ever read. Raises ModelError."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+
+            def of_kind(kind: str) -> dict[str, npt.NDArray[Any]]:
+                return {name.removeprefix(kind): array for name, array in arrays.items() if name.startswith(kind)}
+
             return PageModel(
                 CharTables(arrays["char_classes"], arrays["char_folds"]),
                 PathWeights(arrays["path_weights"], arrays["path_scales"], arrays["path_bias"][0]),
                 GramWeights(arrays["gram_weights"], arrays["gram_scales"], arrays["gram_biases"]),
                 arrays["centers"],
                 arrays["factors"],
-                *(
-                    unpack_nets(
-                        {name.removeprefix(kind): array for name, array in arrays.items() if name.startswith(kind)},
-                        N_PAGE_INPUTS,
-                    )
-                    for kind in ("text_", "class_")
-                ),
+                unpack_nets(of_kind("text_"), N_PAGE_INPUTS),
+                unpack_recurrent_net(of_kind("order_"), N_PAGE_INPUTS),
+                unpack_nets(of_kind("class_"), N_PAGE_INPUTS),
             )
     except (ValueError, KeyError, OSError, EOFError) as error:
         raise ModelError(f"{path / WEIGHTS}: not the weights of a page model ({error})") from error

@@ -13,9 +13,18 @@ from cleaner.features.dom import DOM_NAMES
 from cleaner.features.headline import HEADLINE_NAMES
 from cleaner.features.pages import PageBatch
 from cleaner.features.shape import FloatArray
-from cleaner.model.explain import Explained, Group, runners_up, weigh_evidence
+from cleaner.model.explain import (
+    NEAR_LINES,
+    Explained,
+    Group,
+    Windows,
+    columns_beside,
+    own_columns,
+    runners_up,
+    weigh_evidence,
+)
 from cleaner.model.page_artefact import PageJudge
-from cleaner.model.page_model import GRAM_NAMES, PAGE_INPUT_NAMES, PATH_NAMES, join_odds
+from cleaner.model.page_model import GRAM_NAMES, N_PAGE_INPUTS, PAGE_INPUT_NAMES, PATH_NAMES, join_odds
 
 _FORM = ("mass", "words", "is_cjk", "is_prose")
 _LINKS = ("link_share", "strong_share", "is_link")
@@ -37,10 +46,11 @@ def explain_page(
     model = judge.page_model
     inputs = model.inputs(batch, evidence)
 
-    def weigh(reduced: FloatArray) -> npt.NDArray[np.int64]:
-        return join_odds(*model.logits(reduced))
+    def weigh(rows: FloatArray, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return join_odds(*model.logits(rows, starts))
 
-    return weigh_evidence(inputs, weigh, _groups(batch.walked[0]), is_dropped), runners_up(weigh(inputs))
+    reasons = weigh_evidence(Windows.around(inputs), weigh, _groups(batch.walked[0]), is_dropped)
+    return reasons, runners_up(weigh(inputs, batch.page_starts))
 
 
 def _groups(page: WalkedPage) -> list[Group]:
@@ -48,7 +58,7 @@ def _groups(page: WalkedPage) -> list[Group]:
     counts = Counter(page.texts)
 
     def group(names: Sequence[str], describe: Callable[[int], str]) -> Group:
-        return Group([PAGE_INPUT_NAMES.index(name) for name in names], describe)
+        return Group(own_columns(names, PAGE_INPUT_NAMES), describe)
 
     def link_share(line: int) -> str:
         share = min(page.link_chars[line], len(page.texts[line])) / len(page.texts[line])
@@ -64,6 +74,11 @@ def _groups(page: WalkedPage) -> list[Group]:
         if name.startswith(("in_", "is_", "tags", "depth")) and name not in (*HEADLINE_NAMES, *beside, *_FORM, *_LINKS)
     ]
     words = [name for name in GRAM_NAMES if name not in beside]
+    lines_beside = [
+        *own_columns(beside, PAGE_INPUT_NAMES),
+        *columns_beside(-NEAR_LINES, -1, N_PAGE_INPUTS),
+        *columns_beside(1, NEAR_LINES, N_PAGE_INPUTS),
+    ]
     return [
         group(tags, lambda line: f"tags: {_path(page, line)}"),
         group(words, lambda line: "wording"),
@@ -75,7 +90,7 @@ def _groups(page: WalkedPage) -> list[Group]:
         group(alike, lambda line: "lines that look like it"),
         group(HEADLINE_NAMES, lambda line: "title: how like it the line is, and where it stands beside it"),
         group(_COPIES, lambda line: f"repeats: the same line stands here {counts[page.texts[line]]} times"),
-        group(beside, lambda line: "lines beside it"),
+        Group(lines_beside, lambda line: "lines beside it"),
         group(["hint"], lambda line: "your own words"),
     ]
 

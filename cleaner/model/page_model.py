@@ -1,9 +1,9 @@
 """The page model at run time: lines of pages in HTML to probabilities of their classes.
 
-Two linear stages (words of the tags around a line; 4-grams of its head), then two kinds of small nets over their
-scores, the line's place in the tree, and what the stage over tags says of the lines beside it, in its containers and of
-its look: one tells whether the line is article text, another of which class it is if not. One net for both lost .002 of
-F1.
+Two linear stages (words of the tags around a line; 4-grams of its head), then small nets over their scores, the line's
+place in the tree, and what the stage over tags says of the lines beside it, in its containers and of its look. Nets
+that judge each line alone and one that reads the page in its order tell whether a line is article text; another kind
+tells of which class it is if not. One net for both lost .002 of F1.
 As in the model of plain text all sums are over whole numbers, so that a line gets the same score in any batch.
 """
 
@@ -23,6 +23,7 @@ from cleaner.features.shape import FloatArray
 from cleaner.labels import BODY
 from cleaner.model.line_model import STAGE_ONE_NAMES, GramWeights
 from cleaner.model.nets import MAX_STEPS, N_LABELS, Net, exponentials, standardise, sum_logits_by_kind
+from cleaner.model.recurrence import RecurrentNet
 
 IntArray = npt.NDArray[np.int64]
 
@@ -96,7 +97,8 @@ class PageModel:
     """Lines of pages to probabilities of their classes; see the module.
 
     centers, factors: float32, shape (n_inputs - 1,). text_nets: logits of BODY and of everything else, averaged.
-    class_nets: logits of all classes, of which that of BODY is not looked at.
+    order_net: the same, of lines in their order; it counts as much as all text_nets together. class_nets: logits of all
+    classes, of which that of BODY is not looked at.
     """
 
     tables: CharTables
@@ -105,6 +107,7 @@ class PageModel:
     centers: FloatArray
     factors: FloatArray
     text_nets: tuple[Net, ...]
+    order_net: RecurrentNet
     class_nets: tuple[Net, ...]
 
     def exponentials(self, batch: PageBatch, evidence: npt.NDArray[np.int8] | None = None) -> IntArray:
@@ -118,14 +121,14 @@ class PageModel:
             n_lines = int(block.page_starts[-1])
             if n_lines:
                 part = None if evidence is None else evidence[first : first + n_lines]
-                parts.append(join_odds(*self.logits(self.inputs(block, part))))
+                parts.append(join_odds(*self.logits(self.inputs(block, part), block.page_starts)))
             first += n_lines
         return np.concatenate(parts) if parts else np.zeros((0, N_LABELS), dtype=np.int64)
 
-    def logits(self, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """What both kinds of nets say of lines: float32, shape (n_lines, 13) each."""
+    def logits(self, inputs: FloatArray, page_starts: IntArray) -> tuple[FloatArray, FloatArray]:
+        """What the nets say of lines, whether article text and of which class; float32, shape (n_lines, 13) each."""
         text_logits, class_logits = sum_logits_by_kind((self.text_nets, self.class_nets), inputs)
-        return text_logits, class_logits
+        return mean_of(text_logits, self.order_net.logits(inputs, page_starts)), class_logits
 
     def inputs(self, batch: PageBatch, evidence: npt.NDArray[np.int8] | None = None) -> FloatArray:
         """What the nets see of each line: float32 that hold integers, shape (n_lines, N_PAGE_INPUTS)."""
@@ -136,6 +139,11 @@ class PageModel:
         if evidence is not None:
             raw[:, -1] = evidence * np.float32(MAX_STEPS)
         return raw
+
+
+def mean_of(alone: FloatArray, in_order: FloatArray) -> FloatArray:
+    """What nets say of lines judged alone and in their order, as one; float32, shape (n_lines, 13)."""
+    return (alone + in_order) * np.float32(0.5)
 
 
 def join_odds(text_logits: FloatArray, class_logits: FloatArray) -> IntArray:
