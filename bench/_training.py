@@ -20,6 +20,7 @@ from cleaner.learn.net_task import FittedNets, NetTask
 from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.train import Fitted, Log, TrainingPlan, _as_lines, _Trainer
 from cleaner.learn.vectors import read_vectors
+from cleaner.learn.window import WindowPlan
 from cleaner.learn.workflow import TrainingData, TrainingFiles
 from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, WEIGHTS, find_model
 from cleaner.model.line_model import LineModel
@@ -67,7 +68,7 @@ class BenchPlan:
     def __str__(self) -> str:
         plan, net = self.plan, self.plan.net
         return (
-            f"plan `{self.name}`: {plan.n_folds} folds, nets: {plan.n_nets} of {net.n_epochs} epochs, "
+            f"plan `{self.name}`: {plan.n_folds} folds, a net in order of {net.n_epochs} epochs, "
             f"{plan.n_inserted:,} + {plan.n_cropped:,} + {plan.n_whole:,} made documents, {plan.n_left:,} leftovers, "
             f"at most {self.n_pages:,} pages"
         )
@@ -102,7 +103,6 @@ PLANS = {
                 n_whole=200,
                 n_left=1500,
                 gram_epochs=4,
-                n_nets=1,
                 n_scored_pages=100,
             ),
             2000,
@@ -117,7 +117,6 @@ PLANS = {
                 n_left=400,
                 gram_epochs=3,
                 net=NetPlan(n_epochs=6),
-                n_nets=1,
                 n_scored_pages=60,
             ),
             400,
@@ -132,7 +131,7 @@ PLANS = {
                 n_left=10,
                 gram_epochs=2,
                 net=NetPlan(n_inner=16, n_units=8, n_last=8, n_epochs=6, rate=4e-3, dropout=0.1),
-                n_nets=1,
+                window=WindowPlan((16, 8), ((3e-3, 4),)),
                 n_scored_pages=10,
             ),
             40,

@@ -15,13 +15,15 @@ from cleaner.labels import LABEL_INDEX
 from cleaner.learn.corpus import LabelledDocument, read_labels
 from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.train import TrainingPlan
+from cleaner.learn.window import WindowPlan
 
 OWN = Path(__file__).parent.parent / "data" / "lines.jsonl"
 TEASER, NAV = (LABEL_INDEX[name] for name in ("teaser", "nav"))
 STORY = ("body| The ferry ran aground on Monday.", "body| Nobody was hurt, the harbour master said.")
 NET = NetPlan(n_inner=8, n_units=4, n_last=8, n_epochs=2)
+WINDOW = WindowPlan((8, 8), ((3e-3, 2),))
 MICRO = BenchPlan(
-    "micro", TrainingPlan(n_folds=3, n_inserted=30, n_cropped=0, n_whole=0, gram_epochs=1, net=NET, n_nets=1), 5
+    "micro", TrainingPlan(n_folds=3, n_inserted=30, n_cropped=0, n_whole=0, gram_epochs=1, net=NET, window=WINDOW), 5
 )
 
 

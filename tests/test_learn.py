@@ -29,6 +29,7 @@ from cleaner.learn.package import FlatJudgement, judge_document
 from cleaner.learn.pages import label_page, read_pages, read_suspects
 from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.train import TrainingPlan, fit, fit_temperature
+from cleaner.learn.window import WindowPlan
 from cleaner.model.artefact import load_model, pack_weights
 from cleaner.model.nets import N_LABELS, STEP
 
@@ -40,7 +41,7 @@ TINY = TrainingPlan(
     n_whole=0,
     gram_epochs=2,
     net=NetPlan(n_inner=8, n_units=4, n_last=8, n_epochs=2),
-    n_nets=1,
+    window=WindowPlan((8, 8), ((3e-3, 2),)),
 )
 
 

@@ -12,10 +12,11 @@ from cleaner.learn.recurrent import (
     draw_weights,
     fit_recurrent,
     loss_gradients,
-    quantise_recurrent,
+    quantise_nets,
 )
+from cleaner.model.document_net import DocumentNet
 from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP
-from cleaner.model.recurrence import PIECE_LINES, WARM_LINES, RecurrentNet, cut_pieces, plan_steps
+from cleaner.model.recurrence import PIECE_LINES, WARM_LINES, cut_pieces, plan_steps
 
 SMALL = NetPlan(n_inner=12, n_units=8, n_last=12, n_epochs=60, rate=5e-3, dropout=0.0, batch_lines=200)
 
@@ -25,11 +26,11 @@ def draw_inputs(n_lines: int, n_inputs: int = 6, seed: int = 0) -> np.ndarray:
     return np.rint(steps).clip(-MAX_STEPS, MAX_STEPS).astype(np.float32)
 
 
-def draw_net(n_inputs: int = 6) -> RecurrentNet:
+def draw_net(n_inputs: int = 6) -> DocumentNet:
     weights = draw_weights(n_inputs, SMALL, np.random.default_rng(4))
     # Large weights at the states, so that far lines are felt.
     weights["states"] *= 3
-    return quantise_recurrent([weights], draw_inputs(400), np.array([0, 400]))
+    return quantise_nets([weights], draw_inputs(400), np.array([0, 400]))
 
 
 def starts_of(*sizes: int) -> np.ndarray:
@@ -103,21 +104,21 @@ def test_what_stood_far_up_the_document_is_learnt_and_survives_the_way_into_whol
     # The first line of a document tells the class of all its lines.
     labels = np.repeat((inputs[starts[:-1], 0] > 0).astype(np.int64), 4)
     net = fit_recurrent(inputs, labels, np.ones(800, np.float32), starts, SMALL, 0)
-    logits = quantise_recurrent([net], inputs, starts).logits(inputs, starts)
+    logits = quantise_nets([net], inputs, starts).logits(inputs, starts)
     assert (logits.argmax(axis=1) == labels).mean() > 0.95
     shuffled = inputs[rng.permutation(800)]
-    assert (quantise_recurrent([net], inputs, starts).logits(shuffled, starts).argmax(axis=1) == labels).mean() < 0.7
+    assert (quantise_nets([net], inputs, starts).logits(shuffled, starts).argmax(axis=1) == labels).mean() < 0.7
 
 
 def test_nets_together_say_the_mean_of_their_logits() -> None:
     rng, starts, inputs = np.random.default_rng(2), starts_of(5, 0, 260, 3), draw_inputs(268)
     nets = [draw_weights(6, SMALL, rng) for _ in range(3)]
-    single = [quantise_recurrent([net], inputs, starts) for net in nets]
+    single = [quantise_nets([net], inputs, starts) for net in nets]
     alone = [net.logits(inputs, starts) for net in single]
-    together = quantise_recurrent(nets, inputs, starts)
+    together = quantise_nets(nets, inputs, starts)
     side_by_side = np.concatenate([net.last_inputs(inputs, starts) for net in single], axis=1)
     np.testing.assert_array_equal(together.last_inputs(inputs, starts), side_by_side)
     np.testing.assert_allclose(together.logits(inputs, starts), np.mean(alone, axis=0), atol=1e-4)
     np.testing.assert_allclose(
-        quantise_recurrent(nets, inputs, starts, 2.0).logits(inputs, starts), np.mean(alone, axis=0) / 2, atol=1e-4
+        quantise_nets(nets, inputs, starts, 2.0).logits(inputs, starts), np.mean(alone, axis=0) / 2, atol=1e-4
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from cleaner.model.document_net import DocumentNet
 from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS
-from cleaner.model.recurrence import STATE_STEPS, RecurrentNet
+from cleaner.model.recurrence import STATE_STEPS
 
 
 def finest_step(*parts: np.ndarray) -> float:
@@ -16,7 +17,7 @@ def finest_step(*parts: np.ndarray) -> float:
     return step
 
 
-def assert_sums_are_exact(net: RecurrentNet) -> None:
+def assert_sums_are_exact(net: DocumentNet) -> None:
     """Whatever the inputs, no sum leaves the range in which float32 holds all whole multiples of its step."""
     layers = [(net.last.weights, np.array(MAX_ACTIVATION), net.last.biases)]
     for body in net.bodies:
@@ -27,6 +28,11 @@ def assert_sums_are_exact(net: RecurrentNet) -> None:
             (recurrence.inputs, np.array(MAX_ACTIVATION), recurrence.biases),
             (recurrence.states, np.array(STATE_STEPS), np.zeros(1)),
             (body.second.weights, joined[:, None], body.second.biases),
+        ]
+    for window in net.windows:
+        layers += [
+            (window.first.weights, np.array(MAX_STEPS), window.first.biases),
+            (window.second.weights, np.array(MAX_ACTIVATION), window.second.biases),
         ]
     for weights, bounds, biases in layers:
         sums = (np.abs(weights.astype(np.float64)) * bounds).sum(axis=-2, keepdims=True) + np.abs(biases)

@@ -21,9 +21,9 @@ from cleaner.learn.fit import IntArray, scale_layer
 from cleaner.learn.new_labels import UNLABELLED
 from cleaner.learn.replay import Replay
 from cleaner.model.artefact import DEFAULT_DROPPED
+from cleaner.model.document_net import DocumentNet
 from cleaner.model.line_model import N_STAGE_ONE, GramWeights, LineModel
 from cleaner.model.nets import MAX_ACTIVATION, N_LABELS
-from cleaner.model.recurrence import RecurrentNet
 from cleaner.types import Lines
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Adapter:
         grams = _shift_grams(self.base.grams, self._used, self._shift(without))
         return replace(self.base, grams=grams, net=self._fit_net(without) if self.move_net else self.base.net)
 
-    def _fit_net(self, without: frozenset[int]) -> RecurrentNet:
+    def _fit_net(self, without: frozenset[int]) -> DocumentNet:
         new, base = self.new, self.base
         # What the net is fitted to was scored by a stage one that had not seen it, as it will be at run time.
         stage_one = np.zeros((new.lines.n_lines, N_STAGE_ONE), dtype=np.float32)
@@ -178,7 +178,7 @@ def _shift_grams(grams: GramWeights, used: npt.NDArray[np.int32], shift: Float64
     return GramWeights(weights, grams.scales, grams.biases)
 
 
-def _change_last(net: RecurrentNet, change: Float64Array) -> RecurrentNet:
+def _change_last(net: DocumentNet, change: Float64Array) -> DocumentNet:
     """The net with a change to its logits, linear in the hidden units, taken into its last layer."""
     last = net.last
     scales, bounds = last.scales.astype(np.float64), np.full(len(last.weights), float(MAX_ACTIVATION))

@@ -119,11 +119,12 @@ class DebrisStock:
         headlines, phrases = self.headlines.get(lang), self.phrases.get(lang)
         if not headlines or not phrases:
             return None
-        headline, _ = headlines[int(rng.integers(len(headlines)))]
         form = int(rng.integers(5))
         # A bare headline that is near the story could as well be a sub-head of it.
-        if form and story and rng.random() < _NEAR_SHARE:
-            drawn = [headlines[number] for number in rng.integers(len(headlines), size=_N_NEAR).tolist()]
+        is_near = form > 0 and bool(story) and rng.random() < _NEAR_SHARE
+        drawn = [headlines[number] for number in rng.integers(len(headlines), size=_N_NEAR if is_near else 1).tolist()]
+        headline = drawn[0][0]
+        if is_near:
             # The headline of the article itself, or of the same story elsewhere, points nowhere.
             shared = [
                 (len(words & story), text)

@@ -206,17 +206,18 @@ def quantise_net(model: Any, inputs: FloatArray, temperature: float = 1.0) -> Ne
         layers.append(layer)
         activations = layer.activations(activations.astype(np.float32)).astype(np.float64)
         bound = float(MAX_ACTIVATION)
-    coefficients, intercepts = _spread_classes(
-        model.coefs_[-1].astype(np.float64), model.intercepts_[-1].astype(np.float64), model.classes_
-    )
+    coefficients, intercepts = spread_classes(model)
     last = scale_layer(coefficients, intercepts, units, np.full(len(units), bound))
     return Net((*layers, last.end(temperature)))
 
 
-def _spread_classes(
-    coefficients: npt.NDArray[np.float64], intercepts: npt.NDArray[np.float64], classes: IntArray
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """A last layer over all classes; those that were not there to learn from get a logit far below the others."""
+def spread_classes(model: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The last layer of a fitted net over all classes; those that were not there to learn from get a low logit.
+
+    float64, shapes (n_in, 13) and (13,). Raises ValueError where it knows one class only.
+    """
+    coefficients, intercepts = model.coefs_[-1].astype(np.float64), model.intercepts_[-1].astype(np.float64)
+    classes = model.classes_
     if len(classes) == 1:
         raise ValueError("all lines are of one class; there is nothing to tell apart")
     if coefficients.shape[1] == 1:  # scikit-learn gives two classes one output

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
 from cleaner.learn.fit import IntArray, rows_of_pages, sample_pages
-from cleaner.learn.recurrent import Weights, fit_recurrent, quantise_recurrent
+from cleaner.learn.recurrent import Weights, fit_recurrent, quantise_nets
+from cleaner.learn.window import fit_window, quantise_window
 from cleaner.model.artefact import DEFAULT_DROPPED
+from cleaner.model.document_net import DocumentNet
 from cleaner.model.nets import N_LABELS
-from cleaner.model.recurrence import RecurrentNet
 
 if TYPE_CHECKING:
     from cleaner.learn.train import TrainingPlan
 
-FittedNets = list[Weights]
-"""Nets fitted to the same documents, which judge together."""
+
+@dataclass(frozen=True)
+class FittedNets:
+    """Nets fitted to the same documents, which judge together.
+
+    in_order: those that read lines in their order. window: the one that sees a line amid its neighbours, and its share
+    of the logits.
+    """
+
+    in_order: list[Weights]
+    window: tuple[Any, float] | None
+
 
 _SAMPLE_LINES = 20_000  # by which a net's activations are scaled
 
@@ -56,14 +67,16 @@ class NetTask:
             leftovers=self.leftovers[:0],
         )
 
-    def quantise(self, nets: FittedNets, temperature: float = 1.0) -> RecurrentNet:
+    def quantise(self, nets: FittedNets, temperature: float = 1.0) -> DocumentNet:
         """Nets fitted to the documents as one in integers, scaled by a sample of the documents."""
         rows, starts = rows_of_pages(sample_pages(self.page_starts, _SAMPLE_LINES), self.page_starts)
-        return quantise_recurrent(nets, self.inputs[rows].astype(np.float32), starts, temperature)
+        inputs = self.inputs[rows].astype(np.float32)
+        window = nets.window and (quantise_window(nets.window[0], inputs, starts), nets.window[1])
+        return quantise_nets(nets.in_order, inputs, starts, temperature, window)
 
 
 def fit_task(task: NetTask, plan: TrainingPlan) -> FittedNets:
-    """The plan's nets, fitted to the labels from different starts.
+    """The plan's nets, fitted to the labels.
 
     One net that learned of two what they say of each line (distillation) found less than the two together: F1 at 1 %
     lost .824 and .844 out of fold on scraped texts, average precision .913 and .918.
@@ -75,10 +88,14 @@ def fit_task(task: NetTask, plan: TrainingPlan) -> FittedNets:
     weights *= _class_weights(task.labels)[task.labels]
     # One thread: the order in which threads add up would change the last bits of the weights.
     with threadpool_limits(limits=plan.n_threads):
-        return [
+        in_order = [
             fit_recurrent(inputs, task.labels, weights, starts, plan.net, plan.seed + 1 + number)
             for number in range(plan.n_nets)
         ]
+        if plan.window is None:
+            return FittedNets(in_order, None)
+        window = fit_window(inputs, task.labels, weights, starts, plan.window, plan.seed)
+    return FittedNets(in_order, (window, plan.window.share))
 
 
 # A class of debris with less than this share of the lines counts for more, by the root; without, biographies and ads

@@ -31,9 +31,10 @@ from cleaner.learn.fit import (
     sample_pages,
 )
 from cleaner.learn.page_corpus import UNREAD, LabelledPage
-from cleaner.learn.recurrent import NetPlan, fit_recurrent, quantise_recurrent
+from cleaner.learn.recurrent import NetPlan, fit_recurrent, quantise_nets
 from cleaner.learn.train import fit_temperature, simulate_hint
 from cleaner.model.artefact import DEFAULT_DROPPED, Model
+from cleaner.model.document_net import DocumentNet
 from cleaner.model.line_model import N_STAGE_ONE
 from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP, Layer, Net, standardise, sum_logits
 from cleaner.model.page_model import (
@@ -46,7 +47,6 @@ from cleaner.model.page_model import (
     join_odds,
     mean_of,
 )
-from cleaner.model.recurrence import RecurrentNet
 from cleaner.types import Lines
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class _Nets:
     """As in `PageModel`; order_net: None in the first round, which only asks what is plain."""
 
     text_nets: tuple[Net, ...]
-    order_net: RecurrentNet | None
+    order_net: DocumentNet | None
     class_nets: tuple[Net, ...]
 
 
@@ -356,7 +356,7 @@ def _fit_nets(
         if order is not None:
             net = fit_recurrent(chosen, two_sides, line_weights, starts, order, plan.seed)
             some_rows, some_starts = rows_of_pages(sample_pages(starts, _SAMPLE_LINES), starts)
-            order_net = quantise_recurrent([net], chosen[some_rows], some_starts)
+            order_net = quantise_nets([net], chosen[some_rows], some_starts)
         # Menus are three quarters of the other lines: by mass they weigh little, here a line is a line, but rarer.
         some = is_known & is_other & ((line_weights > 0.3) | (rng.random(len(targets)) < plan.class_share))
         class_nets = (fit(0, plan.class_hidden, some, targets, np.ones(len(targets), dtype=np.float32)),)

@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
 from cleaner.learn.fit import IntArray, rows_of_pages, scale_layer
+from cleaner.learn.window import WindowParts
+from cleaner.model.document_net import DocumentNet, WindowBody
 from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS, STEP
 from cleaner.model.recurrence import (
     STATE_STEPS,
     Recurrence,
     RecurrentBody,
-    RecurrentNet,
     StepPlan,
     cut_pieces,
     plan_steps,
@@ -271,19 +272,30 @@ def _batches(page_starts: IntArray, n_lines: int, rng: np.random.Generator) -> I
         yield groups[number]
 
 
-def quantise_recurrent(
-    nets: Sequence[Weights], inputs: FloatArray, page_starts: IntArray, temperature: float = 1.0
-) -> RecurrentNet:
+def quantise_nets(
+    nets: Sequence[Weights],
+    inputs: FloatArray,
+    page_starts: IntArray,
+    temperature: float = 1.0,
+    window: tuple[WindowParts, float] | None = None,
+) -> DocumentNet:
     """Fitted nets as one in integers; inputs: some of the pages they were fitted on, to see how large activations get.
 
-    Its logits are the mean of theirs.
+    Its logits are the mean of theirs, and those of ``window`` for the share that comes with it.
     """
     bodies, units = zip(*(_quantise_body(net, inputs, page_starts) for net in nets), strict=True)
-    every_unit = np.concatenate(units)
     weights = np.concatenate([net["last"] for net in nets]) / len(nets)
     biases = np.mean([net["last_biases"] for net in nets], axis=0)
+    every_unit = np.concatenate(units)
+    windows: tuple[WindowBody, ...] = ()
+    if window is not None:
+        parts, share = window
+        windows = (parts.body,)
+        weights = np.concatenate([weights * (1 - share), parts.weights * share])
+        biases = biases * (1 - share) + parts.biases * share
+        every_unit = np.concatenate([every_unit, parts.units])
     last = scale_layer(weights, biases, every_unit, np.full(len(every_unit), float(MAX_ACTIVATION)))
-    return RecurrentNet(bodies, last.end(temperature))
+    return DocumentNet(bodies, windows, last.end(temperature))
 
 
 def _quantise_body(

@@ -37,6 +37,7 @@ from cleaner.learn.fit import (
 from cleaner.learn.net_task import FittedNets, NetTask, fit_task
 from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.replay import Replay, sample_replay
+from cleaner.learn.window import WindowPlan
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.line_model import BLOCK_LINES, N_STAGE_ONE, GramWeights, LineModel, split_blocks
 from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP, exponentials, standardise
@@ -50,8 +51,9 @@ class TrainingPlan:
     n_inserted, n_cropped, n_whole: made documents (articles with debris set in, pages cut down, whole pages).
     n_left: of what extractors left of pages. kind_weights: of a line of each of these, labelled documents before the
     last.
-    net, n_nets: of which size the nets are, and how many judge together. n_processes: how many folds' nets are fitted
-    at once; changes no byte of the model.
+    net, n_nets: of which size the nets are that read lines in order, and how many judge together. window: the net that
+    judges with them, none where it is None. n_processes: how many folds' nets are fitted at once; changes no byte of
+    the model.
     """
 
     seed: int = 0
@@ -62,7 +64,8 @@ class TrainingPlan:
     n_left: int = 7000
     gram_epochs: int = 5
     net: NetPlan = field(default_factory=NetPlan)
-    n_nets: int = 2
+    n_nets: int = 1
+    window: WindowPlan | None = field(default_factory=WindowPlan)
     page_line_share: float = 0.35
     page_line_weight: float = 0.3
     kind_weights: tuple[float, float, float, float, float] = (1.0, 0.5, 0.25, 4.0, 0.5)
@@ -81,7 +84,8 @@ class TrainingPlan:
     def quick(cls, seed: int = 0) -> TrainingPlan:
         """A plan of seconds, for tests and for trying out labels."""
         net = NetPlan(n_inner=32, n_units=16, n_last=16, n_epochs=20, rate=4e-3, dropout=0.1)
-        return cls(seed, 3, 600, 100, 20, net=net, n_nets=1, n_scored_pages=60)
+        window = WindowPlan((16, 16), ((3e-3, 8),), batch_lines=256)
+        return cls(seed, 3, 600, 100, 20, net=net, window=window, n_scored_pages=60)
 
 
 @dataclass(frozen=True)
@@ -227,7 +231,7 @@ class _Trainer:
         article is known, whatever it looks like. The nets that doubt one fold have seen the others, so which lines a
         net does without hangs a little on the fold that it is measured on; it learns no label from there.
         """
-        plan = replace(self.plan, n_nets=1)
+        plan = replace(self.plan, n_nets=1, window=None)
         own = [task.choose(np.flatnonzero(task.kinds != LEFT)) for task in tasks]
         for fold, nets in enumerate(self._fit_each(own, plan)):
             chosen = [index for index in range(self.n_own, len(self.sources)) if self.folds[index] == fold]

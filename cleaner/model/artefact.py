@@ -20,9 +20,10 @@ from cleaner.features.hints import Hints, compile_hints
 from cleaner.features.lines import FeatureTables
 from cleaner.features.meaning import WordVectors
 from cleaner.labels import KEPT, LABELS
+from cleaner.model.document_net import N_VIEWS, DocumentNet, WindowBody
 from cleaner.model.line_model import LINE_NAMES, GramWeights, LineModel
 from cleaner.model.nets import Layer, Net
-from cleaner.model.recurrence import Recurrence, RecurrentBody, RecurrentNet
+from cleaner.model.recurrence import Recurrence, RecurrentBody
 from cleaner.types import Lines
 
 FORMAT_VERSION = 1
@@ -265,7 +266,7 @@ def pack_weights(model: LineModel) -> dict[str, npt.NDArray[Any]]:
         "gram_biases": model.grams.biases,
         "centers": model.centers,
         "factors": model.factors,
-        **pack_recurrent_net(model.net),
+        **pack_document_net(model.net),
     }
 
 
@@ -293,17 +294,20 @@ def unpack_nets(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> tuple[
     return nets
 
 
-def pack_recurrent_net(net: RecurrentNet) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of a net that reads lines in their order, by name."""
+def pack_document_net(net: DocumentNet) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a net over the lines of documents by name."""
     arrays = _pack_layer("net_last", net.last)
     for number, body in enumerate(net.bodies):
         arrays |= _pack_layer(f"net{number}_first", body.first)
         arrays |= {f"net{number}_recurrence_{part}": getattr(body.recurrence, part) for part in _RECURRENCE_PARTS}
         arrays |= _pack_layer(f"net{number}_second", body.second)
+    for number, window in enumerate(net.windows):
+        arrays |= _pack_layer(f"window{number}_first", window.first)
+        arrays |= _pack_layer(f"window{number}_second", window.second)
     return arrays
 
 
-def unpack_recurrent_net(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> RecurrentNet:
+def unpack_document_net(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> DocumentNet:
     """The net whose arrays are given by name; raises ValueError where it takes another number of inputs."""
     n_bodies = sum(f"net{number}_first_weights" in arrays for number in range(len(arrays)))
     bodies = tuple(
@@ -314,8 +318,14 @@ def unpack_recurrent_net(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) 
         )
         for number in range(n_bodies)
     )
+    n_windows = sum(f"window{number}_first_weights" in arrays for number in range(len(arrays)))
+    windows = tuple(
+        WindowBody(_unpack_layer(arrays, f"window{number}_first"), _unpack_layer(arrays, f"window{number}_second"))
+        for number in range(n_windows)
+    )
     _check_inputs([body.first for body in bodies], n_inputs)
-    return RecurrentNet(bodies, _unpack_layer(arrays, "net_last"))
+    _check_inputs([window.first for window in windows], N_VIEWS * n_inputs)
+    return DocumentNet(bodies, windows, _unpack_layer(arrays, "net_last"))
 
 
 def _pack_layer(name: str, layer: Layer) -> dict[str, npt.NDArray[Any]]:
@@ -347,7 +357,7 @@ def unpack_weights(data: bytes, path: Path) -> LineModel:
                 GramWeights(arrays["gram_weights"], arrays["gram_scales"], arrays["gram_biases"]),
                 arrays["centers"],
                 arrays["factors"],
-                unpack_recurrent_net(arrays, len(LINE_NAMES)),
+                unpack_document_net(arrays, len(LINE_NAMES)),
             )
     except (ValueError, KeyError, OSError, EOFError) as error:
         raise ModelError(f"{path / WEIGHTS}: not the weights of a cleaner model ({error})") from error

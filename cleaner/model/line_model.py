@@ -19,8 +19,8 @@ from cleaner.features.ngrams import Bag
 from cleaner.features.shape import FloatArray
 from cleaner.features.sums import sum_rows
 from cleaner.labels import LABELS
+from cleaner.model.document_net import DocumentNet
 from cleaner.model.nets import MAX_STEPS, N_LABELS, exponentials, standardise
-from cleaner.model.recurrence import RecurrentNet
 from cleaner.types import Lines
 
 # Beside the classes one output for debris of any kind: "Comment Print" is a little like interface, comment and nav
@@ -85,7 +85,7 @@ class LineModel:
     grams: GramWeights
     centers: FloatArray
     factors: FloatArray
-    net: RecurrentNet
+    net: DocumentNet
 
     def exponentials(self, lines: Lines, evidence: npt.NDArray[np.int8] | None = None) -> npt.NDArray[np.int64]:
         """For each line and class a whole number in proportion to its probability; int64, shape (n_lines, 13).

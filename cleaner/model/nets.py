@@ -42,7 +42,10 @@ class Layer:
 
     def activations(self, inputs: FloatArray) -> FloatArray:
         """Rectified sums in whole steps up to MAX_ACTIVATION; float32, shape (n_lines, n_out)."""
-        sums = inputs @ self.weights
+        return self.rectify(inputs @ self.weights)
+
+    def rectify(self, sums: FloatArray) -> FloatArray:
+        """What `activations` makes of the products of inputs and weights, written over them."""
         sums += self.biases
         sums *= self.scales
         np.clip(sums, 0, MAX_ACTIVATION, out=sums)

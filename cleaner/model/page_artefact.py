@@ -24,12 +24,12 @@ from cleaner.model.artefact import (
     find_model,
     follow_witness,
     full_name,
+    pack_document_net,
     pack_nets,
-    pack_recurrent_net,
     read_manifest,
     read_weights,
+    unpack_document_net,
     unpack_nets,
-    unpack_recurrent_net,
 )
 from cleaner.model.line_model import GramWeights
 from cleaner.model.page_model import N_PAGE_INPUTS, PageModel, PathWeights
@@ -91,7 +91,7 @@ def pack_page_weights(model: PageModel) -> dict[str, npt.NDArray[Any]]:
         "centers": model.centers,
         "factors": model.factors,
         **{f"text_{name}": array for name, array in pack_nets(model.text_nets).items()},
-        **{f"order_{name}": array for name, array in pack_recurrent_net(model.order_net).items()},
+        **{f"order_{name}": array for name, array in pack_document_net(model.order_net).items()},
         **{f"class_{name}": array for name, array in pack_nets(model.class_nets).items()},
     }
 
@@ -111,7 +111,7 @@ def unpack_page_weights(data: bytes, path: Path) -> PageModel:
                 arrays["centers"],
                 arrays["factors"],
                 unpack_nets(of_kind("text_"), N_PAGE_INPUTS),
-                unpack_recurrent_net(of_kind("order_"), N_PAGE_INPUTS),
+                unpack_document_net(of_kind("order_"), N_PAGE_INPUTS),
                 unpack_nets(of_kind("class_"), N_PAGE_INPUTS),
             )
     except (ValueError, KeyError, OSError, EOFError) as error:

@@ -21,9 +21,9 @@ from cleaner.features.ngrams import HASH_BITS, Bag
 from cleaner.features.pages import PageBatch, PageFeatures, page_features
 from cleaner.features.shape import FloatArray
 from cleaner.labels import BODY
+from cleaner.model.document_net import DocumentNet
 from cleaner.model.line_model import STAGE_ONE_NAMES, GramWeights
 from cleaner.model.nets import MAX_STEPS, N_LABELS, Net, exponentials, standardise, sum_logits_by_kind
-from cleaner.model.recurrence import RecurrentNet
 
 IntArray = npt.NDArray[np.int64]
 
@@ -107,7 +107,7 @@ class PageModel:
     centers: FloatArray
     factors: FloatArray
     text_nets: tuple[Net, ...]
-    order_net: RecurrentNet
+    order_net: DocumentNet
     class_nets: tuple[Net, ...]
 
     def exponentials(self, batch: PageBatch, evidence: npt.NDArray[np.int8] | None = None) -> IntArray:

@@ -1,4 +1,4 @@
-"""A net that reads the lines of a document in their order, once forwards and once backwards; numpy alone.
+"""What reads the lines of a document in their order, once forwards and once backwards; numpy alone.
 
 Light gated recurrent units (Ravanelli et al., "Light Gated Recurrent Units for Speech Recognition", 2018): the state of
 a unit moves towards a new value as far as its gate is open. Both are straight lines between their bounds, no curves:
@@ -162,23 +162,3 @@ class RecurrentBody:
     first: Layer
     recurrence: Recurrence
     second: Layer
-
-
-@dataclass(frozen=True)
-class RecurrentNet:
-    """Bodies of one size, each fitted by itself, and a last layer over all, which gives the mean of their logits."""
-
-    bodies: tuple[RecurrentBody, ...]
-    last: Layer
-
-    def logits(self, inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
-        """float32, shape (n_lines, 13). inputs: float32 that hold integers within ±MAX_STEPS, (n_lines, n_in)."""
-        return self.last.logits(self.last_inputs(inputs, page_starts))
-
-    def last_inputs(self, inputs: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
-        """Activations before the last layer; float32 that hold integers in [0, 255], (n_lines, n_bodies * n_last)."""
-        inner = [body.first.activations(inputs) for body in self.bodies]
-        states = run_together([body.recurrence for body in self.bodies], inner, page_starts)
-        joined = (np.concatenate(both, axis=1) for both in zip(inner, states, strict=True))
-        outer = [body.second.activations(both) for body, both in zip(self.bodies, joined, strict=True)]
-        return np.concatenate(outer, axis=1)
