@@ -17,8 +17,9 @@ from cleaner.learn.corpus import LabelledDocument
 from cleaner.learn.fit import GramModels, gram_logits, gram_matrix
 from cleaner.learn.leftovers import EXTRACTORS
 from cleaner.learn.net_task import FittedNets, NetTask
+from cleaner.learn.plan import TrainingPlan
 from cleaner.learn.recurrent import NetPlan
-from cleaner.learn.train import Fitted, Log, TrainingPlan, _as_lines, _Trainer
+from cleaner.learn.train import Fitted, Log, _as_lines, _Trainer
 from cleaner.learn.vectors import read_vectors
 from cleaner.learn.window import WindowPlan
 from cleaner.learn.workflow import TrainingData, TrainingFiles

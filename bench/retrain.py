@@ -43,9 +43,10 @@ from cleaner.learn.corpus import LabelledDocument, group_documents, site_of
 from cleaner.learn.evaluate import IS_KEPT, bootstrap_interval, drop_prf, threshold_at_loss
 from cleaner.learn.new_labels import NewDocument
 from cleaner.learn.package import write_model
+from cleaner.learn.plan import TrainingPlan
 from cleaner.learn.replay import read_replay
 from cleaner.learn.retrain import Lesson, lines_of
-from cleaner.learn.train import TrainingPlan, fit
+from cleaner.learn.train import fit
 from cleaner.learn.workflow import TrainingData, read_training_data
 from cleaner.model.artefact import DEFAULT_DROPPED, DEFAULT_MODEL, Model, choose_thresholds, decide, load_model
 from cleaner.model.line_model import LineModel

@@ -46,8 +46,9 @@ from cleaner.learn.evaluate import shingle_counts
 from cleaner.learn.leftovers import EXTRACTORS
 from cleaner.learn.line_labels import read_line_labels
 from cleaner.learn.page_corpus import label_page
-from cleaner.learn.page_train import PageTrainingPlan, fit_pages
+from cleaner.learn.page_train import fit_pages
 from cleaner.learn.pages import holds_none
+from cleaner.learn.plan import PageTrainingPlan
 from cleaner.model.artefact import DEFAULT_MODEL, DEFAULT_PAGE_MODEL, load_model
 from cleaner.model.page_model import PageModel
 from cleaner.pipeline import MIN_ARTICLE_MASS, _Extracted, _is_left_empty

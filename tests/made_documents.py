@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench._training import BenchPlan
 from cleaner.labels import LABEL_INDEX
 from cleaner.learn.corpus import LabelledDocument, read_labels
+from cleaner.learn.plan import TrainingPlan
 from cleaner.learn.recurrent import NetPlan
-from cleaner.learn.train import TrainingPlan
 from cleaner.learn.window import WindowPlan
 
 OWN = Path(__file__).parent.parent / "data" / "lines.jsonl"

@@ -27,8 +27,9 @@ from cleaner.learn.fit import fit_grams, fit_net, gram_logits, gram_matrix, meas
 from cleaner.learn.line_labels import LineLabel, ReadLabels, digest_line
 from cleaner.learn.package import FlatJudgement, judge_document
 from cleaner.learn.pages import label_page, read_pages, read_suspects
+from cleaner.learn.plan import TrainingPlan
 from cleaner.learn.recurrent import NetPlan
-from cleaner.learn.train import TrainingPlan, fit, fit_temperature
+from cleaner.learn.train import fit, fit_temperature
 from cleaner.learn.window import WindowPlan
 from cleaner.model.artefact import load_model, pack_weights
 from cleaner.model.nets import N_LABELS, STEP

@@ -20,8 +20,9 @@ from cleaner.learn.corpus import UNKNOWN_DEBRIS
 from cleaner.learn.line_labels import LineLabel, ReadLabels, digest_line, read_line_labels
 from cleaner.learn.page_corpus import UNREAD, LabelledPage, label_page, read_labelled_pages
 from cleaner.learn.page_package import in_text, measure_page_thresholds, verify_page_model, write_page_model
-from cleaner.learn.page_train import FittedPages, PageTrainingPlan, fit_pages
+from cleaner.learn.page_train import FittedPages, fit_pages
 from cleaner.learn.pages import read_suspects
+from cleaner.learn.plan import PageTrainingPlan
 from cleaner.model.artefact import CARD, DEFAULT_MODEL, MANIFEST, WEIGHTS, load_model
 
 DATA = Path(__file__).parent.parent / "data"

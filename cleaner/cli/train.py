@@ -97,7 +97,7 @@ def train(
     With --base a fitted model is moved towards the new lines instead, and what it decided before and after is told for
     new sites, for a sample of the old lines, and for --examples. JSON Lines (a label may be null) or CSV (text,label).
     """
-    from cleaner.learn.train import TrainingPlan
+    from cleaner.learn.plan import TrainingPlan
     from cleaner.learn.workflow import TrainingFiles, train_model
 
     if not labels:

@@ -47,8 +47,8 @@ def train_pages(
     """
     from dataclasses import replace
 
-    from cleaner.learn.page_train import PageTrainingPlan
     from cleaner.learn.page_workflow import train_page_model
+    from cleaner.learn.plan import PageTrainingPlan
     from cleaner.model.artefact import DEFAULT_MODEL
 
     if not pages:

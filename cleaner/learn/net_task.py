@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
 from cleaner.learn.fit import IntArray, rows_of_pages, sample_pages
+from cleaner.learn.plan import TrainingPlan
 from cleaner.learn.recurrent import Weights, fit_recurrent, quantise_nets
 from cleaner.learn.window import fit_window, quantise_window
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.document_net import DocumentNet
 from cleaner.model.nets import N_LABELS
-
-if TYPE_CHECKING:
-    from cleaner.learn.train import TrainingPlan
 
 
 @dataclass(frozen=True)

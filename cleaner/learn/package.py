@@ -21,8 +21,9 @@ from cleaner.labels import LABELS
 from cleaner.learn.corpus import LabelledDocument
 from cleaner.learn.evaluate import f_beta, lines_lost, text_report, threshold_at_loss
 from cleaner.learn.leftovers import count_leftovers
+from cleaner.learn.plan import TrainingPlan
 from cleaner.learn.replay import REPLAY, pack_replay
-from cleaner.learn.train import Fitted, TrainingPlan
+from cleaner.learn.train import Fitted
 from cleaner.model.artefact import (
     CARD,
     DEFAULT_DROPPED,

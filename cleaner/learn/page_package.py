@@ -19,7 +19,8 @@ from cleaner.labels import BODY, LABELS
 from cleaner.learn.evaluate import f_beta, shingle_counts, shingle_prf
 from cleaner.learn.package import DataFile, hash_contents, to_npz, write_folder
 from cleaner.learn.page_corpus import LabelledPage
-from cleaner.learn.page_train import FittedPages, PageTrainingPlan
+from cleaner.learn.page_train import FittedPages
+from cleaner.learn.plan import PageTrainingPlan
 from cleaner.model.artefact import (
     DEFAULT_DROPPED,
     FORMAT_VERSION,

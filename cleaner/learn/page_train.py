@@ -17,26 +17,24 @@ from cleaner.features.chars import CharTables
 from cleaner.features.pages import PageBatch, PageFeatures, page_features
 from cleaner.features.paths import N_PATH_BUCKETS
 from cleaner.features.shape import FloatArray
-from cleaner.labels import BODY, LABEL_INDEX
+from cleaner.labels import BODY
 from cleaner.learn.corpus import UNKNOWN_DEBRIS, assign_folds
 from cleaner.learn.fit import (
     IntArray,
     bag_matrix,
     fit_grams,
-    fit_net,
     gram_logits,
     quantise_grams,
-    quantise_net,
     rows_of_pages,
-    sample_pages,
 )
 from cleaner.learn.page_corpus import UNREAD, LabelledPage
-from cleaner.learn.recurrent import NetPlan, fit_recurrent, quantise_nets
-from cleaner.learn.train import fit_temperature, simulate_hint
+from cleaner.learn.page_nets import OTHER, PageNets, fit_page_nets
+from cleaner.learn.plan import PageTrainingPlan
+from cleaner.learn.recurrent import NetPlan
+from cleaner.learn.train import fit_temperature
 from cleaner.model.artefact import DEFAULT_DROPPED, Model
-from cleaner.model.document_net import DocumentNet
 from cleaner.model.line_model import N_STAGE_ONE
-from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP, Layer, Net, standardise, sum_logits
+from cleaner.model.nets import N_LABELS, STEP, Layer, Net, standardise, sum_logits
 from cleaner.model.page_model import (
     GRAM_BITS,
     ROLES,
@@ -54,43 +52,7 @@ if TYPE_CHECKING:
 
 Log = Callable[[str], None]
 
-_OTHER = LABEL_INDEX["nav"]  # stands for all that is not article text where only two sides are told apart
 _PLAIN = 0.9  # probability from which the model takes its own word
-_SAMPLE_LINES = 20_000  # by which the nets' activations are scaled
-
-
-@dataclass(frozen=True)
-class PageTrainingPlan:
-    """How a page model is fitted; the defaults are those of the shipped one.
-
-    max_site_pages: a site with more pages counts as if it had so many. phases: learning rates of the nets that judge
-    lines alone with the number of epochs at each. order: the net that reads pages in their order. class_share: of the
-    far lines of pages, how many the net for classes learns from.
-    """
-
-    seed: int = 0
-    n_folds: int = 5
-    path_penalty: float = 50.0
-    gram_epochs: int = 4
-    hidden: tuple[int, ...] = (48, 24)
-    class_hidden: tuple[int, ...] = (24,)
-    n_nets: int = 2
-    net_penalty: float = 1.0
-    batch_lines: int = 1024
-    phases: tuple[tuple[float, int], ...] = ((2e-3, 4), (7e-4, 2), (2e-4, 1))
-    order: NetPlan = field(default_factory=lambda: NetPlan(n_epochs=10, batch_lines=6000))
-    max_site_pages: int = 20
-    hint_share: float = 0.1
-    class_share: float = 0.3
-    n_processes: int = 1
-
-    @classmethod
-    def quick(cls, seed: int = 0) -> PageTrainingPlan:
-        """A plan of seconds, for tests."""
-        order = NetPlan(n_inner=24, n_units=16, n_last=16, n_epochs=8, batch_lines=600)
-        return cls(
-            seed, 3, gram_epochs=3, hidden=(16,), class_hidden=(16,), batch_lines=128, phases=((3e-3, 12),), order=order
-        )
 
 
 @dataclass(frozen=True)
@@ -104,15 +66,6 @@ class FittedPages:
     pages: Sequence[LabelledPage]
     odds: Sequence[IntArray]
     temperature: float
-
-
-@dataclass(frozen=True)
-class _Nets:
-    """As in `PageModel`; order_net: None in the first round, which only asks what is plain."""
-
-    text_nets: tuple[Net, ...]
-    order_net: DocumentNet | None
-    class_nets: tuple[Net, ...]
 
 
 def fit_pages(
@@ -200,7 +153,7 @@ class _PageTrainer:
         *without, nets = self._fit_all_nets(raw, [*folds, None], plan.order)
         text_logits, class_logits = self._score(raw, without)
         known = self.is_known
-        temperature = fit_temperature(text_logits[known], np.where(self.labels[known] == BODY, BODY, _OTHER))
+        temperature = fit_temperature(text_logits[known], np.where(self.labels[known] == BODY, BODY, OTHER))
         self._note("nets fitted")
         assert nets.order_net is not None
         model = PageModel(
@@ -217,7 +170,7 @@ class _PageTrainer:
         borders = zip(self.starts.tolist(), self.starts[1:].tolist(), strict=False)
         return FittedPages(model, self.pages, [odds[start:end] for start, end in borders], temperature)
 
-    def _score(self, inputs: FloatArray, nets: Sequence[_Nets]) -> tuple[FloatArray, FloatArray]:
+    def _score(self, inputs: FloatArray, nets: Sequence[PageNets]) -> tuple[FloatArray, FloatArray]:
         """Logits of each line by the nets that did not see its fold; float32, shape (n_lines, 13) each."""
         logits = np.zeros((2, len(inputs), N_LABELS), dtype=np.float32)
         for fold, fitted in enumerate(nets):
@@ -297,7 +250,7 @@ class _PageTrainer:
         ones = np.ones(int(learn.sum()), dtype=np.float32)
         return fit_grams(matrix[learn], self.labels[learn], ones, self.plan.gram_epochs, self.plan.seed)
 
-    def _fit_all_nets(self, inputs: FloatArray, without: Sequence[int | None], order: NetPlan | None) -> list[_Nets]:
+    def _fit_all_nets(self, inputs: FloatArray, without: Sequence[int | None], order: NetPlan | None) -> list[PageNets]:
         """The nets fitted without each of the folds; None: on all pages."""
         from joblib import Parallel, delayed
 
@@ -305,62 +258,11 @@ class _PageTrainer:
         for fold in without:
             pages = np.flatnonzero(self.folds != fold) if fold is not None else np.arange(len(self.folds))
             jobs.append(
-                delayed(_fit_nets)(inputs, self.labels, self.weights, self.starts, pages, self.plan, order, fold)
+                delayed(fit_page_nets)(inputs, self.labels, self.weights, self.starts, pages, self.plan, order, fold)
             )
-        nets: list[_Nets] = Parallel(n_jobs=self.plan.n_processes)(jobs)
+        nets: list[PageNets] = Parallel(n_jobs=self.plan.n_processes)(jobs)
         self._note(f"nets fitted {len(nets)} times")
         return nets
-
-
-def _fit_nets(
-    inputs: FloatArray,
-    labels: IntArray,
-    weights: FloatArray,
-    page_starts: IntArray,
-    pages: IntArray,
-    plan: PageTrainingPlan,
-    order: NetPlan | None,
-    without: int | None,
-) -> _Nets:
-    """The nets fitted to some pages, by their numbers. weights: of each line, 0 where nothing is known of it."""
-    from threadpoolctl import threadpool_limits
-
-    rng = np.random.default_rng([plan.seed, 7, 99 if without is None else without])
-    rows, starts = rows_of_pages(pages, page_starts)
-    chosen, line_weights = inputs[rows], weights[rows]
-    is_known = line_weights > 0
-    evidence, targets = _simulate_hints(rng, labels[rows], is_known, plan.hint_share)
-    chosen[:, -1] = evidence * np.float32(MAX_STEPS)
-    is_other = targets != BODY
-    two_sides = np.where(is_other, _OTHER, BODY)
-    sample = chosen[rng.choice(np.flatnonzero(is_known), size=_SAMPLE_LINES)]
-
-    def fit(
-        number: int, hidden: tuple[int, ...], learn: npt.NDArray[np.bool_], wanted: IntArray, by: FloatArray
-    ) -> Net:
-        fitted = fit_net(
-            chosen[learn],
-            wanted[learn],
-            by[learn],
-            hidden,
-            plan.phases,
-            plan.net_penalty,
-            plan.seed + number,
-            batch_lines=min(plan.batch_lines, int(learn.sum())),
-        )
-        return quantise_net(fitted, sample)
-
-    with threadpool_limits(limits=1):
-        text_nets = tuple(fit(number, plan.hidden, is_known, two_sides, line_weights) for number in range(plan.n_nets))
-        order_net = None
-        if order is not None:
-            net = fit_recurrent(chosen, two_sides, line_weights, starts, order, plan.seed)
-            some_rows, some_starts = rows_of_pages(sample_pages(starts, _SAMPLE_LINES), starts)
-            order_net = quantise_nets([net], chosen[some_rows], some_starts)
-        # Menus are three quarters of the other lines: by mass they weigh little, here a line is a line, but rarer.
-        some = is_known & is_other & ((line_weights > 0.3) | (rng.random(len(targets)) < plan.class_share))
-        class_nets = (fit(0, plan.class_hidden, some, targets, np.ones(len(targets), dtype=np.float32)),)
-    return _Nets(text_nets, order_net, class_nets)
 
 
 def _page_features(page: LabelledPage, tables: CharTables) -> PageFeatures:
@@ -414,17 +316,6 @@ def _gram_matrix(pages: Sequence[PageFeatures]) -> csr_matrix:
     from scipy.sparse import vstack
 
     return vstack([bag_matrix(fewer_buckets(features.grams), 1 << GRAM_BITS) for features in pages]).tocsr()
-
-
-def _simulate_hints(
-    rng: np.random.Generator, labels: IntArray, is_known: npt.NDArray[np.bool_], share: float
-) -> tuple[npt.NDArray[np.int8], IntArray]:
-    """The word of users on some lines, and the labels that they then have."""
-    evidence = np.zeros(len(labels), dtype=np.int8)
-    labels = labels.copy()
-    for line in np.flatnonzero(is_known & (rng.random(len(labels)) < share * 0.1)).tolist():
-        simulate_hint(rng, line, labels, evidence)
-    return evidence, labels
 
 
 def _cool(layer: Layer, temperature: float) -> Layer:

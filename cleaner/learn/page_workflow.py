@@ -11,8 +11,9 @@ from cleaner.learn.line_labels import NOTHING_READ, read_line_labels
 from cleaner.learn.package import DataFile, hash_file
 from cleaner.learn.page_corpus import LabelledPage, read_labelled_pages
 from cleaner.learn.page_package import count_lines, write_page_model
-from cleaner.learn.page_train import Log, PageTrainingPlan, fit_pages
+from cleaner.learn.page_train import Log, fit_pages
 from cleaner.learn.pages import read_suspects
+from cleaner.learn.plan import PageTrainingPlan
 from cleaner.learn.workflow import expand_paths, name_and_version, read_table
 from cleaner.model.artefact import load_model
 from cleaner.model.page_artefact import PageJudge

@@ -35,57 +35,12 @@ from cleaner.learn.fit import (
     quantise_grams,
 )
 from cleaner.learn.net_task import FittedNets, NetTask, fit_task
-from cleaner.learn.recurrent import NetPlan
+from cleaner.learn.plan import TrainingPlan
 from cleaner.learn.replay import Replay, sample_replay
-from cleaner.learn.window import WindowPlan
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.line_model import BLOCK_LINES, N_STAGE_ONE, GramWeights, LineModel, split_blocks
 from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP, exponentials, standardise
 from cleaner.types import Lines
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How a model is fitted; the defaults are those of the shipped one.
-
-    n_inserted, n_cropped, n_whole: made documents (articles with debris set in, pages cut down, whole pages).
-    n_left: of what extractors left of pages. kind_weights: of a line of each of these, labelled documents before the
-    last.
-    net, n_nets: of which size the nets are that read lines in order, and how many judge together. window: the net that
-    judges with them, none where it is None. n_processes: how many folds' nets are fitted at once; changes no byte of
-    the model.
-    """
-
-    seed: int = 0
-    n_folds: int = 5
-    n_inserted: int = 9000
-    n_cropped: int = 3500
-    n_whole: int = 400
-    n_left: int = 7000
-    gram_epochs: int = 5
-    net: NetPlan = field(default_factory=NetPlan)
-    n_nets: int = 1
-    window: WindowPlan | None = field(default_factory=WindowPlan)
-    page_line_share: float = 0.35
-    page_line_weight: float = 0.3
-    kind_weights: tuple[float, float, float, float, float] = (1.0, 0.5, 0.25, 4.0, 0.5)
-    hint_share: float = 0.15
-    n_scored_pages: int = 400
-    n_threads: int = 1
-    n_processes: int = 1
-
-    def __post_init__(self) -> None:
-        if self.n_folds < 3:
-            raise UsageError(
-                f"n_folds={self.n_folds}: stage two is fitted on the folds that stage one left out, by three"
-            )
-
-    @classmethod
-    def quick(cls, seed: int = 0) -> TrainingPlan:
-        """A plan of seconds, for tests and for trying out labels."""
-        net = NetPlan(n_inner=32, n_units=16, n_last=16, n_epochs=20, rate=4e-3, dropout=0.1)
-        window = WindowPlan((16, 16), ((3e-3, 8),), batch_lines=256)
-        return cls(seed, 3, 600, 100, 20, net=net, window=window, n_scored_pages=60)
 
 
 @dataclass(frozen=True)

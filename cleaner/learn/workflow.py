@@ -14,7 +14,8 @@ from cleaner.learn.leftovers import check_extractors
 from cleaner.learn.line_labels import NOTHING_READ, read_line_labels
 from cleaner.learn.package import DataFile, hash_file, write_model
 from cleaner.learn.pages import read_pages, read_suspects
-from cleaner.learn.train import Log, TrainingPlan, fit
+from cleaner.learn.plan import TrainingPlan
+from cleaner.learn.train import Log, fit
 from cleaner.learn.vectors import choose_texts, fit_to_encoder, read_vectors, write_vectors
 from cleaner.model.artefact import DEFAULT_MODEL, WEIGHTS, Model, find_model
 from cleaner.model.page_artefact import load_page_model
