@@ -66,11 +66,15 @@ def rows_of_pages(pages: IntArray, page_starts: IntArray) -> tuple[IntArray, Int
     return np.repeat(page_starts[pages] - starts[:-1], sizes) + np.arange(starts[-1]), starts
 
 
-def sample_pages(page_starts: IntArray, n_lines: int, seed: int = 3) -> IntArray:
-    """Some pages in random order, by their number, that have about so many lines."""
-    order = np.random.default_rng(seed).permutation(len(page_starts) - 1)
-    n_pages = int(np.searchsorted(np.cumsum(np.diff(page_starts)[order]), n_lines))
-    return order[: max(n_pages, 1)]
+SAMPLE_LINES = 20_000
+"""By so many of the lines that a net was fitted on its activations are scaled."""
+
+
+def sample_pages(page_starts: IntArray) -> tuple[IntArray, IntArray]:
+    """The rows of some pages with about SAMPLE_LINES lines, drawn at random, and where each begins among them."""
+    order = np.random.default_rng(3).permutation(len(page_starts) - 1)
+    n_pages = int(np.searchsorted(np.cumsum(np.diff(page_starts)[order]), SAMPLE_LINES))
+    return rows_of_pages(order[: max(n_pages, 1)], page_starts)
 
 
 def fit_grams(matrix: csr_matrix, labels: IntArray, weights: FloatArray, n_epochs: int, seed: int) -> GramModels:
@@ -139,13 +143,15 @@ def fit_net(
 ) -> Any:
     """Stage two: a multi-layer perceptron over the inputs in units of one deviation.
 
-    phases: learning rates with the number of epochs at each. penalty: on squared weights.
+    phases: learning rates with the number of epochs at each. penalty: on squared weights. batch_lines: all lines where
+    there are fewer.
     """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
+    batch_lines = min(batch_lines, len(inputs))
     net = MLPClassifier(hidden, alpha=penalty, batch_size=batch_lines, random_state=seed, warm_start=True)
     scaled = inputs / np.float32(STEP)
     with warnings.catch_warnings():
@@ -198,6 +204,14 @@ def scale_layer(
 
 def quantise_net(model: Any, inputs: FloatArray, temperature: float = 1.0) -> Net:
     """A fitted net in integers; inputs: some of those it was fitted on, to see how large activations get."""
+    layers, units = quantise_hidden(model, inputs)
+    coefficients, intercepts = spread_classes(model)
+    last = scale_layer(coefficients, intercepts, units, np.full(len(units), float(MAX_ACTIVATION)))
+    return Net((*layers, last.end(temperature)))
+
+
+def quantise_hidden(model: Any, inputs: FloatArray) -> tuple[list[Layer], npt.NDArray[np.float64]]:
+    """All layers of a fitted net but the last, and what a step of each of their last activations stands for."""
     activations = inputs.astype(np.float64)
     bound, units = float(MAX_STEPS), np.full(inputs.shape[1], 1 / STEP)
     layers = []
@@ -206,9 +220,7 @@ def quantise_net(model: Any, inputs: FloatArray, temperature: float = 1.0) -> Ne
         layers.append(layer)
         activations = layer.activations(activations.astype(np.float32)).astype(np.float64)
         bound = float(MAX_ACTIVATION)
-    coefficients, intercepts = spread_classes(model)
-    last = scale_layer(coefficients, intercepts, units, np.full(len(units), bound))
-    return Net((*layers, last.end(temperature)))
+    return layers, units
 
 
 def spread_classes(model: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

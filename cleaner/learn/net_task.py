@@ -30,9 +30,6 @@ class FittedNets:
     window: tuple[Any, float] | None
 
 
-_SAMPLE_LINES = 20_000  # by which a net's activations are scaled
-
-
 @dataclass(frozen=True)
 class NetTask:
     """Made documents as a net sees them.
@@ -67,7 +64,7 @@ class NetTask:
 
     def quantise(self, nets: FittedNets, temperature: float = 1.0) -> DocumentNet:
         """Nets fitted to the documents as one in integers, scaled by a sample of the documents."""
-        rows, starts = rows_of_pages(sample_pages(self.page_starts, _SAMPLE_LINES), self.page_starts)
+        rows, starts = sample_pages(self.page_starts)
         inputs = self.inputs[rows].astype(np.float32)
         window = nets.window and (quantise_window(nets.window[0], inputs, starts), nets.window[1])
         return quantise_nets(nets.in_order, inputs, starts, temperature, window)

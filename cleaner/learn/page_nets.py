@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
 from cleaner.labels import BODY, LABEL_INDEX
-from cleaner.learn.fit import IntArray, fit_net, quantise_net, rows_of_pages, sample_pages
+from cleaner.learn.fit import SAMPLE_LINES, IntArray, fit_net, quantise_net, rows_of_pages, sample_pages
 from cleaner.learn.plan import PageTrainingPlan
 from cleaner.learn.recurrent import NetPlan, fit_recurrent, quantise_nets
 from cleaner.learn.train import simulate_hint
@@ -18,8 +18,6 @@ from cleaner.model.nets import MAX_STEPS, Net
 
 OTHER = LABEL_INDEX["nav"]
 """Stands for all that is not article text where only two sides are told apart."""
-
-_SAMPLE_LINES = 20_000  # by which the nets' activations are scaled
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def fit_page_nets(
     chosen[:, -1] = evidence * np.float32(MAX_STEPS)
     is_other = targets != BODY
     two_sides = np.where(is_other, OTHER, BODY)
-    sample = chosen[rng.choice(np.flatnonzero(is_known), size=_SAMPLE_LINES)]
+    sample = chosen[rng.choice(np.flatnonzero(is_known), size=SAMPLE_LINES)]
 
     def fit(
         number: int, hidden: tuple[int, ...], learn: npt.NDArray[np.bool_], wanted: IntArray, by: FloatArray
@@ -65,7 +63,7 @@ def fit_page_nets(
             plan.phases,
             plan.net_penalty,
             plan.seed + number,
-            batch_lines=min(plan.batch_lines, int(learn.sum())),
+            plan.batch_lines,
         )
         return quantise_net(fitted, sample)
 
@@ -74,7 +72,7 @@ def fit_page_nets(
         order_net = None
         if order is not None:
             net = fit_recurrent(chosen, two_sides, line_weights, starts, order, plan.seed)
-            some_rows, some_starts = rows_of_pages(sample_pages(starts, _SAMPLE_LINES), starts)
+            some_rows, some_starts = sample_pages(starts)
             order_net = quantise_nets([net], chosen[some_rows], some_starts)
         # Menus are three quarters of the other lines: by mass they weigh little, here a line is a line, but rarer.
         some = is_known & is_other & ((line_weights > 0.3) | (rng.random(len(targets)) < plan.class_share))

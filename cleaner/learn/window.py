@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
-from cleaner.learn.fit import IntArray, fit_net, scale_layer, spread_classes
+from cleaner.learn.fit import IntArray, fit_net, quantise_hidden, spread_classes
 from cleaner.model.document_net import WindowBody, see_windows
-from cleaner.model.nets import MAX_ACTIVATION, MAX_STEPS, STEP
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -61,19 +60,12 @@ def fit_window(
         plan.phases,
         plan.penalty,
         seed,
-        batch_lines=min(plan.batch_lines, len(seen)),
+        plan.batch_lines,
     )
 
 
 def quantise_window(model: Any, inputs: FloatArray, page_starts: IntArray) -> WindowParts:
     """The fitted net; inputs: some of the documents it was fitted on, to see how large activations get."""
-    seen = see_windows(inputs, page_starts)
-    steps, units = np.full(seen.shape[1], float(MAX_STEPS)), np.full(seen.shape[1], 1 / STEP)
-    first, units = scale_layer(model.coefs_[0], model.intercepts_[0], units, steps).close(seen.astype(np.float64))
-    activations = first.activations(seen)
-    bounds = np.full(activations.shape[1], float(MAX_ACTIVATION))
-    second, units = scale_layer(model.coefs_[1], model.intercepts_[1], units, bounds).close(
-        activations.astype(np.float64)
-    )
+    (first, second), units = quantise_hidden(model, see_windows(inputs, page_starts))
     weights, biases = spread_classes(model)
     return WindowParts(WindowBody(first, second), units, weights, biases)

@@ -309,23 +309,25 @@ def pack_document_net(net: DocumentNet) -> dict[str, npt.NDArray[Any]]:
 
 def unpack_document_net(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> DocumentNet:
     """The net whose arrays are given by name; raises ValueError where it takes another number of inputs."""
-    n_bodies = sum(f"net{number}_first_weights" in arrays for number in range(len(arrays)))
     bodies = tuple(
         RecurrentBody(
             _unpack_layer(arrays, f"net{number}_first"),
             Recurrence(*(arrays[f"net{number}_recurrence_{part}"] for part in _RECURRENCE_PARTS)),
             _unpack_layer(arrays, f"net{number}_second"),
         )
-        for number in range(n_bodies)
+        for number in range(_count_bodies(arrays, "net"))
     )
-    n_windows = sum(f"window{number}_first_weights" in arrays for number in range(len(arrays)))
     windows = tuple(
         WindowBody(_unpack_layer(arrays, f"window{number}_first"), _unpack_layer(arrays, f"window{number}_second"))
-        for number in range(n_windows)
+        for number in range(_count_bodies(arrays, "window"))
     )
     _check_inputs([body.first for body in bodies], n_inputs)
     _check_inputs([window.first for window in windows], N_VIEWS * n_inputs)
     return DocumentNet(bodies, windows, _unpack_layer(arrays, "net_last"))
+
+
+def _count_bodies(arrays: Mapping[str, npt.NDArray[Any]], kind: str) -> int:
+    return sum(f"{kind}{number}_first_weights" in arrays for number in range(len(arrays)))
 
 
 def _pack_layer(name: str, layer: Layer) -> dict[str, npt.NDArray[Any]]:
