@@ -30,6 +30,7 @@ from cleaner.model.nets import exponentials
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = ROOT / "data" / "labels"
 OURS = LABELS / "texts.tsv"
+SYNTHETIC = ROOT / "data" / "synthetic.jsonl"
 PAGE_SOURCES = "aed crf cleanportal daniel ftr fundus-tests irdata magichtml turing wcxb xmu zhhand".split()
 JUDGED_SOURCES = ["trafilatura-eval", "unlabelled"]
 """Without gold texts; a page model labels their pages."""
@@ -55,6 +56,7 @@ def training_files(
         LABELS / "pages.tsv",
         left_by=left_by,
         page_model=DEFAULT_PAGE_MODEL,
+        synthetic=[SYNTHETIC],
     )
 
 
@@ -211,8 +213,9 @@ class CrossValidation(_Trainer):
         return super()._score_documents(chosen, stage_one, model)
 
     def labelled_of_fold(self, fold: int) -> list[int]:
-        """Numbers of the labelled documents in a fold."""
-        return np.flatnonzero(self.folds[: len(self.labelled)] == fold).tolist()
+        """Numbers of the labelled documents in a fold, synthetic ones left out."""
+        in_fold = np.flatnonzero(self.folds[: len(self.labelled)] == fold).tolist()
+        return [number for number in in_fold if not self.labelled[number].is_synthetic]
 
     def score_together(
         self, chosen: Sequence[int], stage_one: GramModels, model: LineModel, *, is_alone: bool = False

@@ -62,8 +62,8 @@ class Variant:
     """What a model does without.
 
     columns: of LINE_NAMES. without_kind: of made documents. without_ours: documents that texts.tsv labels.
-    without_judged: pages that a page model labelled. without_page_lines: in stage one. is_alone: each line by itself,
-    as if it were a document.
+    without_judged: pages that a page model labelled. without_synthetic: documents made up. without_page_lines: in
+    stage one. is_alone: each line by itself, as if it were a document.
     """
 
     name: str
@@ -71,6 +71,7 @@ class Variant:
     without_kind: int | None = None
     without_ours: bool = False
     without_judged: bool = False
+    without_synthetic: bool = False
     without_page_lines: bool = False
     is_alone: bool = False
     seed: int = 0
@@ -86,6 +87,7 @@ VARIANTS = (
     Variant("what extractors left", without_kind=LEFT),
     Variant("texts.tsv", without_ours=True),
     Variant("pages labelled by the page model", without_judged=True),
+    Variant("synthetic documents", without_synthetic=True),
     Variant("page lines in stage one", without_page_lines=True),
     Variant("stage one", STAGE_ONE_NAMES),
     Variant("shape", SHAPE_NAMES),
@@ -163,6 +165,8 @@ class Ablation(CrossValidation):
             return self.ours
         if variant.without_judged:
             return np.flatnonzero([source.is_judged for source in self.sources])
+        if variant.without_synthetic:
+            return np.flatnonzero([source.is_synthetic for source in self.sources])
         return np.zeros(0, dtype=np.int64)
 
 
@@ -219,7 +223,7 @@ def measure(
     )
     models.run()
     documents: list[LabelledDocument] = [data.labelled[index] for index in models.measured]
-    groups = group_documents(data.labelled)[models.measured].tolist()
+    groups = group_documents(documents).tolist()
     keep = np.concatenate([~document.drops for document in documents])
     doc_ids = np.repeat(np.arange(len(documents)), [len(document.lines) for document in documents])
     return Measured(keep, doc_ids, groups), {name: np.concatenate(parts) for name, parts in models.scores.items()}

@@ -145,9 +145,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plan, note = PLANS[chosen.plan], partial(print, flush=True)
     data = plan.choose_data(read_training_data(training_files(chosen.corpora, "train"), note))
     models = CrossValidation(data.labelled, data.pages, plan.plan, note, shipped_vectors(), data.leftovers)
-    probabilities = class_probabilities(models.run())
-    joint, rows = list_suspects(data.labelled, probabilities, read_own_ids(OURS))
-    sides = keep_or_drop(probabilities, np.concatenate([document.labels for document in data.labelled]))
+    fitted = models.run()
+    probabilities = class_probabilities(fitted)
+    joint, rows = list_suspects(fitted.documents, probabilities, read_own_ids(OURS))
+    sides = keep_or_drop(probabilities, np.concatenate([document.labels for document in fitted.documents]))
     chosen.out.write_text("\n".join("\t".join(row) for row in (_HEAD, *rows)) + "\n", encoding="utf-8")
     print(f"\nBy {plan}.\n{render(joint, sides, rows)}\n\nWritten to {chosen.out}.")
 

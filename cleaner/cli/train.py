@@ -69,6 +69,13 @@ def train(
             "newspaper4k. May be given often.",
         ),
     ] = None,
+    synthetic: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--synthetic",
+            help="Labelled documents that were made up: learned from, but no figure or threshold is measured on them.",
+        ),
+    ] = None,
     vectors: Annotated[
         Path | None,
         typer.Option("--vectors", help="Vectors of words by `cleaner train-vectors`; else the shipped model's."),
@@ -119,6 +126,7 @@ def train(
             "--line-labels": line_labels,
             "--page-model": page_model,
             "--left-by": left_by,
+            "--synthetic": synthetic,
             "--vectors": vectors,
             "--licences": licences,
             "--quick": quick,
@@ -141,6 +149,7 @@ def train(
         licences=licences,
         left_by=left_by or (),
         page_model=page_model,
+        synthetic=synthetic or (),
     )
     model = train_model(files, output, plan=plan, vectors=vectors, examples=examples, name=name, log=note)
     balanced = model.manifest["thresholds"]["balanced"]["article"]

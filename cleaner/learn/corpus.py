@@ -30,7 +30,7 @@ class LabelledDocument:
 
     labels: int64, shape (n_lines,), index into LABELS or UNKNOWN_DEBRIS.
     site: registered domain or host; None where unknown. kind: how the lines came about (labels README). is_judged:
-    labelled by a model, which is good enough to learn from, but not to measure by.
+    labelled by a model, which is good enough to learn from, but not to measure by; nor are is_synthetic, those made up.
     """
 
     id: str
@@ -44,6 +44,7 @@ class LabelledDocument:
     source: str = ""
     page_id: str | None = None
     is_judged: bool = False
+    is_synthetic: bool = False
 
     @property
     def drops(self) -> npt.NDArray[np.bool_]:

@@ -50,7 +50,7 @@ MODE_LOSSES: dict[str, float] = {"balanced": 0.005, "recall": 0.001, "precision"
 @dataclass(frozen=True)
 class DataFile:
     """A file that a model was trained on. licence: as its source states it. n_judged: documents that a page model
-    labelled (`cleaner.learn.judged_pages`)."""
+    labelled (`cleaner.learn.judged_pages`). n_synthetic: documents that were made up."""
 
     name: str
     sha256: str
@@ -58,6 +58,7 @@ class DataFile:
     n_lines: int
     licence: str = "not stated"
     n_judged: int = 0
+    n_synthetic: int = 0
 
 
 def hash_file(path: Path) -> str:
@@ -319,6 +320,9 @@ def render_card(manifest: Mapping[str, Any]) -> str:
     judged_by = manifest["training"].get("judged_by")
     if n_judged:
         learned += f"\nThe lines of {n_judged:,} pages that have no whole gold text were labelled by {judged_by}."
+    n_synthetic = sum(entry.get("n_synthetic", 0) for entry in data)
+    if n_synthetic:
+        learned += f"\n{n_synthetic:,} documents were made up for it; no threshold or figure is measured on them."
     return f"""# {manifest["name"]} {manifest["version"]}
 
 A classifier of the lines of scraped news. It gives each line the probabilities of {len(LABELS)} classes; a line whose

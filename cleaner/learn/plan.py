@@ -15,7 +15,7 @@ class TrainingPlan:
 
     n_inserted, n_cropped, n_whole: made documents (articles with debris set in, pages cut down, whole pages).
     n_left: of what extractors left of pages. kind_weights: of a line of each of these, labelled documents before the
-    last.
+    last, synthetic ones after it. page_line_weight: in stage one, of a line of a page or synthetic document.
     net, n_nets: of which size the nets are that read lines in order, and how many judge together. window: the net that
     judges with them, none where it is None. n_processes: how many folds' nets are fitted at once; changes no byte of
     the model.
@@ -33,7 +33,7 @@ class TrainingPlan:
     window: WindowPlan | None = field(default_factory=WindowPlan)
     page_line_share: float = 0.35
     page_line_weight: float = 0.3
-    kind_weights: tuple[float, float, float, float, float] = (1.0, 0.5, 0.25, 4.0, 0.5)
+    kind_weights: tuple[float, float, float, float, float, float] = (1.0, 0.5, 0.25, 4.0, 0.5, 0.5)
     hint_share: float = 0.15
     n_scored_pages: int = 400
     n_threads: int = 1

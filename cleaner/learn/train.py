@@ -45,9 +45,9 @@ from cleaner.types import Lines
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model with its out-of-fold judgement of the labelled documents.
+    """A model with its out-of-fold judgement of the labelled documents, but for synthetic ones.
 
-    weights: for each labelled document the class weights (`LineModel.exponentials`) given by a model that saw
+    weights: for each of these documents the class weights (`LineModel.exponentials`) given by a model that saw
     neither it nor anything of its site. pages, page_weights: likewise of a sample of the pages with gold text.
     replay: what retraining needs of the data.
     """
@@ -77,6 +77,7 @@ def fit(
 
     vectors: of words, fitted before (`cleaner.learn.vectors`); without them the model sees nothing of their meaning.
     leftovers: what extractors left of the pages; stage two alone learns from them, as their lines are the pages'.
+    Of synthetic documents no debris is set into others, and no figure or threshold is measured on them.
     Raises UsageError where there are too few documents or classes to learn from.
     """
     plan = plan or TrainingPlan()
@@ -89,10 +90,11 @@ def fit(
 
 
 def _check_enough(labelled: Sequence[LabelledDocument], plan: TrainingPlan) -> None:
-    n_groups = len(set(group_documents(labelled).tolist()))
+    real = [document for document in labelled if not document.is_synthetic]
+    n_groups = len(set(group_documents(real).tolist()))
     if n_groups < plan.n_folds:
         raise UsageError(
-            f"{len(labelled)} labelled documents of {n_groups} sites; cross-validation by site needs at least "
+            f"{len(real)} labelled documents of {n_groups} sites; cross-validation by site needs at least "
             f"{plan.n_folds}"
         )
     classes = {label for document in labelled for label in document.labels.tolist()}
@@ -116,12 +118,10 @@ class _Trainer:
         self.sources = [*self.labelled, *self.pages, *self.leftovers]
         self.n_own = len(self.labelled) + len(self.pages)
         self.offsets = np.array([0, *accumulate(len(document.lines) for document in self.sources)])
-        groups = group_documents(self.sources)
-        # A page of hundreds of lines should not make its fold short of labelled documents, nor what was left of it.
-        sizes = [min(len(document.lines), 60) for document in self.sources[: self.n_own]]
-        self.folds = assign_folds(groups, plan.n_folds, [*sizes, *([0] * len(self.leftovers))])
+        groups, self.folds = self._assign_folds()
         self.line_folds = np.repeat(self.folds, np.diff(self.offsets))
         self.is_labelled = np.arange(self.offsets[-1]) < self.offsets[len(self.labelled)]
+        self.is_synthetic = np.repeat([document.is_synthetic for document in self.sources], np.diff(self.offsets))
         chars = build_char_tables()
         texts = [line for document in self.sources for line in document.lines]
         self.matrix = gram_matrix(texts, chars)
@@ -156,10 +156,10 @@ class _Trainer:
         nets = self._fit_nets(tasks)
 
         scored_pages, logits = self._score_left_out(tasks, nets)
-        n_labelled = len(self.labelled)
+        measured = [index for index, document in enumerate(self.labelled) if not document.is_synthetic]
         temperature = fit_temperature(
-            np.concatenate([logits[index] for index in range(n_labelled)]),
-            np.concatenate([document.labels for document in self.labelled]),
+            np.concatenate([logits[index] for index in measured]),
+            np.concatenate([self.labelled[index].labels for index in measured]),
         )
         weights = {index: exponentials(values / np.float32(temperature)) for index, values in logits.items()}
         task = tasks[-1]
@@ -169,14 +169,29 @@ class _Trainer:
         self._note("fitted on all of it")
         return Fitted(
             LineModel(self.tables, grams, task.centers, task.factors, task.quantise(nets[-1], temperature)),
-            list(self.labelled),
-            [weights[index] for index in range(n_labelled)],
+            [self.labelled[index] for index in measured],
+            [weights[index] for index in measured],
             [self.sources[index] for index in scored_pages],
             [weights[index] for index in scored_pages],
-            groups[:n_labelled],
+            groups[measured],
             temperature,
             replay,
         )
+
+    def _assign_folds(self) -> tuple[IntArray, IntArray]:
+        """The group and the fold of each document.
+
+        Synthetic ones are spread by themselves: what is measured stays in its fold whatever is made up beside it.
+        """
+        synthetic = np.array([document.is_synthetic for document in self.sources])
+        # A page of hundreds of lines should not make its fold short of labelled documents, nor what was left of it.
+        sizes = np.array([min(len(document.lines), 60) for document in self.sources])
+        sizes[self.n_own :] = 0
+        groups, folds = np.empty((2, len(self.sources)), dtype=np.int64)
+        for some in map(np.flatnonzero, (synthetic, ~synthetic)):
+            groups[some] = some[group_documents([self.sources[index] for index in some.tolist()])]
+            folds[some] = assign_folds(groups[some], self.plan.n_folds, sizes[some].tolist())
+        return groups, folds
 
     def _doubt_leftovers(self, tasks: Sequence[NetTask]) -> None:
         """Takes the trust from those lines of leftovers of which nets that saw nothing of their site are sure that they
@@ -238,7 +253,11 @@ class _Trainer:
         logits: dict[int, FloatArray] = {}
         for fold in range(plan.n_folds):
             model = self._model_of(tasks[fold], nets[fold])
-            chosen = [index for index in (*range(len(self.labelled)), *pages) if self.folds[index] == fold]
+            chosen = [
+                index
+                for index in (*range(len(self.labelled)), *pages)
+                if self.folds[index] == fold and not self.sources[index].is_synthetic
+            ]
             logits |= zip(chosen, self._score_documents(chosen, self.single[fold], model), strict=True)
         return pages, logits
 
@@ -270,7 +289,8 @@ class _Trainer:
         learn = self.is_labelled | (rng.random(len(self.labels)) < self.plan.page_line_share)
         learn &= ~np.isin(self.line_folds, list(without))
         learn[self.offsets[self.n_own] :] = False
-        weights = np.where(self.is_labelled[learn], 1.0, self.plan.page_line_weight).astype(np.float32)
+        is_real = self.is_labelled & ~self.is_synthetic
+        weights = np.where(is_real[learn], 1.0, self.plan.page_line_weight).astype(np.float32)
         return fit_grams(self.matrix[learn], self.labels[learn], weights, self.plan.gram_epochs, self.plan.seed)
 
     def _make_task(self, stage_one: Sequence[GramModels], leave_out: int | None) -> NetTask:
@@ -292,10 +312,17 @@ class _Trainer:
     def _make_documents(
         self, rng: np.random.Generator, leave_out: int | None
     ) -> tuple[list[MadeDocument], npt.NDArray[np.int64]]:
-        """Documents to learn from: articles with debris set in, pages cut down, whole pages, labelled documents, and
-        what extractors left."""
+        """Documents to learn from: articles with debris set in, pages cut down, whole pages, labelled documents,
+        synthetic ones, and what extractors left, which come last."""
         plan = self.plan
-        known = [index for index in range(self.n_own) if self.folds[index] != leave_out]
+        known, synthetic = (
+            [
+                index
+                for index in range(self.n_own)
+                if self.folds[index] != leave_out and self.sources[index].is_synthetic == is_synthetic
+            ]
+            for is_synthetic in (False, True)
+        )
         labelled = [index for index in known if index < len(self.labelled)]
         pages = [index for index in known if index >= len(self.labelled)]
         headlines = [
@@ -324,6 +351,7 @@ class _Trainer:
             made.append((as_made(self.sources[index], index, True), 3))
             if self.sources[index].title and rng.random() < 0.5:
                 made.append((as_made(self.sources[index], index, False), 3))
+        made += [(as_made(self.sources[index], index, bool(rng.random() < 0.5)), SYNTHETIC) for index in synthetic]
         left = [index for index in range(self.n_own, len(self.sources)) if self.folds[index] != leave_out]
         left = sorted(rng.permutation(left)[: plan.n_left].tolist())
         made += [(as_made(self.sources[index], index, bool(rng.random() < 0.5)), LEFT) for index in left]
@@ -373,8 +401,8 @@ class _Trainer:
             yield from np.split(model.net.logits(inputs, lines.page_starts), lines.page_starts[1:-1])
 
 
-LEFT = 4
-"""Of the kinds of documents that a net is fitted to, what extractors left."""
+LEFT, SYNTHETIC = 4, 5
+"""Of the kinds of documents that a net is fitted to, what extractors left and what was made up."""
 
 # What a net gives this probability is as good as certain: of 4,000 leftovers learned without the lines of which it is
 # certain otherwise, F1 at 1 % lost over all labelled documents was .888, with them .879, without any leftovers .875.

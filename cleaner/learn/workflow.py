@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cleaner.errors import InputError, UsageError
@@ -34,7 +34,7 @@ class TrainingFiles:
     line_labels: lines of the pages labelled by reading (`cleaner.learn.line_labels`). licences: file
     name and licence, for the card. left_by: extractors whose text of the pages is learned from too
     (`cleaner.learn.leftovers`). page_model: by which pages without a whole gold text are labelled
-    (`cleaner.learn.judged_pages`).
+    (`cleaner.learn.judged_pages`). synthetic: labelled documents that were made up.
     """
 
     labels: Sequence[Path]
@@ -47,6 +47,7 @@ class TrainingFiles:
     licences: Path | None = None
     left_by: Sequence[str] = ()
     page_model: str | Path | None = None
+    synthetic: Sequence[Path] = ()
 
 
 def train_model(
@@ -122,31 +123,37 @@ def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
     def note_file(path: Path, found: Sequence[LabelledDocument], bad: Sequence[BadRow], what: str) -> None:
         n_lines = sum(len(document.lines) for document in found)
         n_judged = sum(document.is_judged for document in found)
+        n_synthetic = sum(document.is_synthetic for document in found)
         licence = licence_of.get(path.name, "not stated")
-        data.files.append(DataFile(path.name, hash_file(path), len(found), n_lines, licence, n_judged))
+        data.files.append(DataFile(path.name, hash_file(path), len(found), n_lines, licence, n_judged, n_synthetic))
         by_model = f", {n_judged} of them labelled by {data.judged_by}" if n_judged else ""
         not_used = f", {len(bad)} not used" if bad else ""
         log(f"{path.name}: {len(found)} {what}, {n_lines} lines{by_model}{not_used}")
 
-    def note_labelled(path: Path, found: Sequence[LabelledDocument], bad: Sequence[BadRow]) -> None:
+    def note_labelled(
+        path: Path, found: Sequence[LabelledDocument], bad: Sequence[BadRow], what: str = "labelled documents"
+    ) -> None:
         for row in bad[:_SHOWN_BAD_ROWS]:
             log(f"{row.path}, row {row.row}: {row.problem}; not used")
         if len(bad) > _SHOWN_BAD_ROWS:
             log(f"{path}: {len(bad) - _SHOWN_BAD_ROWS} more rows not used")
         chosen = [document for document in found if document.split == files.split]
         data.labelled.extend(chosen)
-        note_file(path, chosen, bad, "labelled documents")
+        note_file(path, chosen, bad, what)
 
     for path in expand_paths(files.labels, "*.jsonl"):
         note_labelled(path, *read_labels(path))
     if files.documents and files.document_labels:
         note_labelled(files.documents, *join_labels(files.documents, files.document_labels))
+    for path in files.synthetic:
+        made_up, bad = read_labels(path)
+        note_labelled(path, [replace(document, is_synthetic=True) for document in made_up], bad, "synthetic documents")
     for path in expand_paths(files.pages, "pages-*.jsonl.zst"):
         corpus = read_pages(path, {files.split}, marked, read, files.left_by, labeller)
         data.pages.extend(corpus.documents)
         data.leftovers.extend(corpus.leftovers)
         note_file(path, corpus.documents, corpus.skipped, "pages")
-    if not data.labelled:
+    if all(document.is_synthetic for document in data.labelled):
         raise UsageError(f"no usable labelled document of split {files.split!r} in {', '.join(map(str, files.labels))}")
     return data
 
