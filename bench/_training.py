@@ -214,8 +214,7 @@ class CrossValidation(_Trainer):
 
     def labelled_of_fold(self, fold: int) -> list[int]:
         """Numbers of the labelled documents in a fold, synthetic ones left out."""
-        in_fold = np.flatnonzero(self.folds[: len(self.labelled)] == fold).tolist()
-        return [number for number in in_fold if not self.labelled[number].is_synthetic]
+        return [number for number in self.real if self.folds[number] == fold]
 
     def score_together(
         self, chosen: Sequence[int], stage_one: GramModels, model: LineModel, *, is_alone: bool = False

@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 from made_documents import MICRO, OWN, own_documents
 
-from bench._training import CrossValidation
+from bench._training import SYNTHETIC, CrossValidation
 from cleaner.errors import UsageError
 from cleaner.features.meaning import WordVectors
 from cleaner.labels import LABELS
 from cleaner.learn.corpus import read_labels
 from cleaner.learn.train import _Trainer, fit
 from cleaner.learn.workflow import TrainingFiles, read_training_data, train_model
-
-SYNTHETIC = OWN.parent / "synthetic.jsonl"
 
 
 def test_nothing_is_measured_on_synthetic_documents_though_they_are_learned_from() -> None:

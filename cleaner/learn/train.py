@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
@@ -121,7 +122,8 @@ class _Trainer:
         groups, self.folds = self._assign_folds()
         self.line_folds = np.repeat(self.folds, np.diff(self.offsets))
         self.is_labelled = np.arange(self.offsets[-1]) < self.offsets[len(self.labelled)]
-        self.is_synthetic = np.repeat([document.is_synthetic for document in self.sources], np.diff(self.offsets))
+        is_synthetic = [document.is_synthetic for document in self.sources]
+        self.is_real = self.is_labelled & ~np.repeat(is_synthetic, np.diff(self.offsets))
         chars = build_char_tables()
         texts = [line for document in self.sources for line in document.lines]
         self.matrix = gram_matrix(texts, chars)
@@ -156,10 +158,9 @@ class _Trainer:
         nets = self._fit_nets(tasks)
 
         scored_pages, logits = self._score_left_out(tasks, nets)
-        measured = [index for index, document in enumerate(self.labelled) if not document.is_synthetic]
         temperature = fit_temperature(
-            np.concatenate([logits[index] for index in measured]),
-            np.concatenate([self.labelled[index].labels for index in measured]),
+            np.concatenate([logits[index] for index in self.real]),
+            np.concatenate([self.labelled[index].labels for index in self.real]),
         )
         weights = {index: exponentials(values / np.float32(temperature)) for index, values in logits.items()}
         task = tasks[-1]
@@ -169,14 +170,19 @@ class _Trainer:
         self._note("fitted on all of it")
         return Fitted(
             LineModel(self.tables, grams, task.centers, task.factors, task.quantise(nets[-1], temperature)),
-            [self.labelled[index] for index in measured],
-            [weights[index] for index in measured],
+            [self.labelled[index] for index in self.real],
+            [weights[index] for index in self.real],
             [self.sources[index] for index in scored_pages],
             [weights[index] for index in scored_pages],
-            groups[measured],
+            groups[self.real],
             temperature,
             replay,
         )
+
+    @cached_property
+    def real(self) -> list[int]:
+        """Numbers of the labelled documents that are not synthetic; what is measured is measured on them."""
+        return [number for number, document in enumerate(self.labelled) if not document.is_synthetic]
 
     def _assign_folds(self) -> tuple[IntArray, IntArray]:
         """The group and the fold of each document.
@@ -253,11 +259,7 @@ class _Trainer:
         logits: dict[int, FloatArray] = {}
         for fold in range(plan.n_folds):
             model = self._model_of(tasks[fold], nets[fold])
-            chosen = [
-                index
-                for index in (*range(len(self.labelled)), *pages)
-                if self.folds[index] == fold and not self.sources[index].is_synthetic
-            ]
+            chosen = [index for index in (*self.real, *pages) if self.folds[index] == fold]
             logits |= zip(chosen, self._score_documents(chosen, self.single[fold], model), strict=True)
         return pages, logits
 
@@ -289,8 +291,7 @@ class _Trainer:
         learn = self.is_labelled | (rng.random(len(self.labels)) < self.plan.page_line_share)
         learn &= ~np.isin(self.line_folds, list(without))
         learn[self.offsets[self.n_own] :] = False
-        is_real = self.is_labelled & ~self.is_synthetic
-        weights = np.where(is_real[learn], 1.0, self.plan.page_line_weight).astype(np.float32)
+        weights = np.where(self.is_real[learn], 1.0, self.plan.page_line_weight).astype(np.float32)
         return fit_grams(self.matrix[learn], self.labels[learn], weights, self.plan.gram_epochs, self.plan.seed)
 
     def _make_task(self, stage_one: Sequence[GramModels], leave_out: int | None) -> NetTask:
@@ -315,14 +316,9 @@ class _Trainer:
         """Documents to learn from: articles with debris set in, pages cut down, whole pages, labelled documents,
         synthetic ones, and what extractors left, which come last."""
         plan = self.plan
-        known, synthetic = (
-            [
-                index
-                for index in range(self.n_own)
-                if self.folds[index] != leave_out and self.sources[index].is_synthetic == is_synthetic
-            ]
-            for is_synthetic in (False, True)
-        )
+        learned = [index for index in range(self.n_own) if self.folds[index] != leave_out]
+        synthetic = [index for index in learned if self.sources[index].is_synthetic]
+        known = [index for index in learned if not self.sources[index].is_synthetic]
         labelled = [index for index in known if index < len(self.labelled)]
         pages = [index for index in known if index >= len(self.labelled)]
         headlines = [
