@@ -81,6 +81,9 @@ PAGE_SOURCES := aed crf cleanportal daniel ftr fundus-tests irdata magichtml tur
 # lost .001 of F1 over the sources.
 OWN_PAGES := data/own-pages.jsonl
 
+# What extractors left of pages, chosen by the model's doubts and labelled by reading.
+LEFT_LABELS := data/labels/leftovers.tsv
+
 # Documents made up, for forms of debris of which the labelled ones have few or none. Cross-validation over these cannot
 # show what that brings: by it F1 at 1 % lost is the same within noise.
 SYNTHETIC := data/synthetic.jsonl
@@ -105,7 +108,7 @@ word-vectors: .venv/.test ## fit the words' vectors anew; then make models VECTO
 
 models: .venv/.all ## train the shipped model again; CORPORA=FOLDER holds labels/ and corpora/
 	@test -d "$(CORPORA)/labels" || { echo "$(CORPORA): no labels/ in it; name the folder: make models CORPORA=FOLDER" >&2; exit 1; }
-	$(BIN)/cleaner train $(TEXT_DATA) --synthetic $(SYNTHETIC) $(JUDGED) $(LEFT_BY) \
+	$(BIN)/cleaner train $(TEXT_DATA) --synthetic $(SYNTHETIC) --left-labels $(LEFT_LABELS) $(JUDGED) $(LEFT_BY) \
 		$(if $(VECTORS),--vectors "$(VECTORS)") --licences data/licences.tsv \
 		--examples data/lines.jsonl --processes 2 -o models/$(MODEL)
 	$(BIN)/cleaner models verify models/$(MODEL)

@@ -30,6 +30,7 @@ from cleaner.model.nets import exponentials
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = ROOT / "data" / "labels"
 OURS = LABELS / "texts.tsv"
+LEFT_LABELS = LABELS / "leftovers.tsv"
 SYNTHETIC = ROOT / "data" / "synthetic.jsonl"
 PAGE_SOURCES = "aed crf cleanportal daniel ftr fundus-tests irdata magichtml turing wcxb xmu zhhand".split()
 JUDGED_SOURCES = ["trafilatura-eval", "unlabelled"]
@@ -57,6 +58,7 @@ def training_files(
         left_by=left_by,
         page_model=DEFAULT_PAGE_MODEL,
         synthetic=[SYNTHETIC],
+        left_labels=LEFT_LABELS if with_pages else None,
     )
 
 
@@ -213,8 +215,8 @@ class CrossValidation(_Trainer):
         return super()._score_documents(chosen, stage_one, model)
 
     def labelled_of_fold(self, fold: int) -> list[int]:
-        """Numbers of the labelled documents in a fold, synthetic ones left out."""
-        return [number for number in self.real if self.folds[number] == fold]
+        """Numbers of the labelled documents in a fold that are measured on."""
+        return [number for number in self.measured_documents if self.folds[number] == fold]
 
     def score_together(
         self, chosen: Sequence[int], stage_one: GramModels, model: LineModel, *, is_alone: bool = False

@@ -62,8 +62,8 @@ class Variant:
     """What a model does without.
 
     columns: of LINE_NAMES. without_kind: of made documents. without_ours: documents that texts.tsv labels.
-    without_judged: pages that a page model labelled. without_synthetic: documents made up. without_page_lines: in
-    stage one. is_alone: each line by itself, as if it were a document.
+    without_judged: pages that a page model labelled. without_synthetic: documents made up. without_chosen: what
+    extractors left, read whole. without_page_lines: in stage one. is_alone: each line as if it were a document.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Variant:
     without_ours: bool = False
     without_judged: bool = False
     without_synthetic: bool = False
+    without_chosen: bool = False
     without_page_lines: bool = False
     is_alone: bool = False
     seed: int = 0
@@ -88,6 +89,7 @@ VARIANTS = (
     Variant("texts.tsv", without_ours=True),
     Variant("pages labelled by the page model", without_judged=True),
     Variant("synthetic documents", without_synthetic=True),
+    Variant("leftovers.tsv", without_chosen=True),
     Variant("page lines in stage one", without_page_lines=True),
     Variant("stage one", STAGE_ONE_NAMES),
     Variant("shape", SHAPE_NAMES),
@@ -167,6 +169,8 @@ class Ablation(CrossValidation):
             return np.flatnonzero([source.is_judged for source in self.sources])
         if variant.without_synthetic:
             return np.flatnonzero([source.is_synthetic for source in self.sources])
+        if variant.without_chosen:
+            return np.flatnonzero([source.is_chosen for source in self.sources])
         return np.zeros(0, dtype=np.int64)
 
 

@@ -108,7 +108,7 @@ def prepare(corpora: Path) -> Setting:
     }
     held_out: dict[str, list[LabelledDocument]] = {name: [] for name in GROUPS}
     for document, group in zip(data.labelled, groups, strict=False):
-        if group in group_of and not document.is_synthetic:
+        if group in group_of and document.is_measured:
             held_out[group_of[group]].append(document)
     waiting = iter(groups)
     labelled, pages, leftovers = (

@@ -259,7 +259,7 @@ def measure(
 ) -> tuple[list[list[Trigger]], list[Found], list[Found]]:
     """The groups, what became of their lines, and of made pointers in dev articles."""
     documents, pages = data.labelled, plan.choose_data(data).pages
-    real = [document for document in documents if not document.is_synthetic]  # the others come last
+    real = [document for document in documents if document.is_measured]  # the others come last
     sites = group_documents(real).tolist()
     groups = group_triggers(find_triggers(real, sites), n_groups)
     _note(f"{sum(map(len, groups))} phrases, {sum(map(_n_lines, groups))} lines in {len(groups)} groups")

@@ -42,7 +42,8 @@ def test_every_variant_judges_the_same_lines_and_all_but_everything_say_what_is_
     monkeypatch.setattr(ablation, "read_own_ids", lambda _: [documents[1].id, documents[2].id])
     judged = [replace(page, id=f"{page.id}|page", site=f"{page.site}.other", is_judged=True) for page in documents[:4]]
     made_up = [replace(entry, id=f"{entry.id}|made", is_synthetic=True) for entry in own_documents(9)]
-    data = TrainingData([*documents, *made_up], judged, [])
+    chosen = [replace(entry, id=f"{entry.id}|one", is_chosen=True) for entry in documents[4:8]]
+    data = TrainingData([*documents, *made_up, *chosen], judged, [])
     measured, scores = ablation.measure(data, MICRO, ablation.VARIANTS, 1)
     assert {len(values) for values in scores.values()} == {len(measured.keep)}
     base = scores["everything"]

@@ -36,13 +36,18 @@ def labeller(*read: LineLabel) -> PageLabeller:
     return PageLabeller(load_page_model(DEFAULT_PAGE_MODEL), (), ReadLabels({"p": read}))
 
 
+def label(labeller: PageLabeller, record: Mapping[str, Any]) -> LabelledDocument:
+    judged = labeller.label(record)
+    assert judged is not None
+    return judged.document
+
+
 def labels_of(document: LabelledDocument) -> dict[str, int]:
     return dict(zip(document.lines, document.labels.tolist(), strict=True))
 
 
 def test_the_model_labels_what_nobody_has_said() -> None:
-    document = labeller().label({**PAGE, **SEGMENTS})
-    assert document is not None
+    document = label(labeller(), {**PAGE, **SEGMENTS})
     found = labels_of(document)
     assert [found[line] for line in (*STORY, *LIST, AFTER)] == [BODY] * 7
     assert [found[line] for line in (*NAV, *TEASERS, PROMO, FOOTER)] == [UNKNOWN_DEBRIS] * 9
@@ -50,11 +55,9 @@ def test_the_model_labels_what_nobody_has_said() -> None:
 
 
 def test_what_was_read_or_stands_in_a_segment_overrules_the_model() -> None:
-    texts = list(labels_of(labeller().label({**PAGE, **SEGMENTS}) or pytest.fail("not labelled")))
+    texts = list(labels_of(label(labeller(), {**PAGE, **SEGMENTS})))
     said = LineLabel(texts.index(LIST[1]), digest_line(LIST[1]), "caption", True)
-    document = labeller(said).label({**PAGE, "with_segments": [PROMO]})
-    assert document is not None
-    found = labels_of(document)
+    found = labels_of(label(labeller(said), {**PAGE, "with_segments": [PROMO]}))
     assert (found[LIST[1]], found[PROMO]) == (LABEL_INDEX["caption"], BODY)
 
 
@@ -83,9 +86,9 @@ def test_doubtful_lines_are_left_out_and_a_page_with_many_of_them_is_too() -> No
         return PageLabeller(SimpleNamespace(page_model=SimpleNamespace(exponentials=exponentials)), (), ReadLabels())  # type: ignore[arg-type]
 
     record = {**PAGE, **SEGMENTS}
-    document = judge(LIST[0]).label(record)
-    assert document is not None
-    assert LIST[0] not in document.lines and LIST[1] in document.lines
+    judged = judge(LIST[0]).label(record)
+    assert judged is not None and judged.unsure == {LIST[0]}
+    assert LIST[0] not in judged.document.lines and LIST[1] in judged.document.lines
     assert judge(*STORY[1:3]).label(record) is None
 
 

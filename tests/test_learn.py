@@ -127,6 +127,12 @@ def test_a_page_with_gold_text_becomes_a_document_whose_debris_has_no_class() ->
     assert [line for line, label in classes.items() if label == LABEL_INDEX["body"]] == GOLD.split("\n\n")
 
 
+def test_a_page_whose_record_names_no_headline_names_it_itself() -> None:
+    labelled = label_page({"id": "p", "html": PAGE, "body": GOLD})
+    assert labelled is not None and labelled.title == "Pier to be rebuilt"
+    assert labelled.labels[labelled.lines.index("Pier to be rebuilt")] == LABEL_INDEX["title"]
+
+
 def test_pages_of_other_splits_and_with_doubtful_gold_are_left_out(tmp_path: Path) -> None:
     good = {"id": "good", "html": PAGE, "body": GOLD, "split": "train"}
     path = write_rows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +14,16 @@ import pytest
 from command_line import run
 from made_documents import MICRO, own_documents
 
-from cleaner.errors import MissingExtraError, UsageError
+from bench._training import LEFT_LABELS
+from cleaner.errors import InputError, MissingExtraError, UsageError
 from cleaner.features.meaning import WordVectors
 from cleaner.labels import BODY, LABEL_INDEX
 from cleaner.learn import leftovers, train
-from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument
-from cleaner.learn.leftovers import check_extractors, read_leftovers
+from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument, digest_lines
+from cleaner.learn.leftovers import check_extractors, read_leftovers, read_whole_labels
 from cleaner.learn.pages import read_pages
 from cleaner.learn.train import fit
-from cleaner.learn.workflow import TrainingFiles, train_model
+from cleaner.learn.workflow import TrainingFiles, read_training_data, train_model
 from cleaner.model.artefact import pack_weights
 
 STORY = [
@@ -56,6 +58,12 @@ def test_lines_have_the_labels_of_the_page_and_others_those_of_the_gold(
     assert (left.site, left.title, left.split) == (PAGE.site, PAGE.title, PAGE.split)
 
 
+def test_lines_of_which_nothing_is_known_are_left_out(extractors: dict[str, Callable[[str, str], str]]) -> None:
+    extractors["one"] = lambda html, lang: "\n".join([*LINES, "A sub-head or a pointer"])
+    (left,) = read_leftovers(HTML, GOLD, PAGE, ["one"], 0, {"A sub-head or a pointer"})
+    assert left.lines == LINES
+
+
 def test_extractors_take_turns_three_a_page(extractors: dict[str, Callable[[str, str], str]]) -> None:
     names = ["a", "b", "c", "d", "e"]
     for name in names:
@@ -84,6 +92,78 @@ def test_of_a_page_that_holds_no_article_all_that_is_left_is_debris(
     extractors["one"] = lambda html, lang: "\n".join(rows)
     (left,) = read_leftovers(HTML, "", wall, ["one"], 0)
     assert left.lines == tuple(rows) and left.labels.tolist() == [UNKNOWN_DEBRIS] * 3
+
+
+HEAD = "id\tdigest\tlabels\tdoubtful\n"
+
+
+def write_page(folder: Path, **fields: str) -> Path:
+    path = folder / "pages-x.jsonl"
+    path.write_text(json.dumps({"id": "p", "html": HTML, "lang": "en", **fields}) + "\n", encoding="utf-8")
+    return path
+
+
+def test_what_was_read_whole_is_a_labelled_document_that_nothing_is_measured_on(
+    tmp_path: Path, extractors: dict[str, Callable[[str, str], str]]
+) -> None:
+    extractors["trafilatura"] = lambda html, lang: "\n".join(LINES)
+    extractors["resiliparse"] = lambda html, lang: GOLD
+    table = tmp_path / "leftovers.tsv"
+    table.write_text(
+        f"{HEAD}p|trafilatura\t{digest_lines(LINES)}\ttitle body*4 caption promo\t6\n"
+        f"p|resiliparse\t00000000\tbody*5\t\nelsewhere|resiliparse\t00000000\tbody*5\t\n",
+        encoding="utf-8",
+    )
+    own = Path(__file__).parent.parent / "data" / "lines.jsonl"
+    notes: list[str] = []
+    # Without a gold text the page itself teaches nothing.
+    files = TrainingFiles([own], [write_page(tmp_path, host="herald.example")], left_labels=table)
+    data = read_training_data(files, notes.append)
+    left = data.labelled[-1]
+    assert (left.id, left.page_id, left.kind, left.source) == ("p|trafilatura", "p", "residue", "trafilatura")
+    assert left.lines == LINES and left.site == "herald.example" and left.is_chosen and not left.is_measured
+    assert left.labels.tolist() == [LABEL_INDEX[name] for name in ("title", *["body"] * 4, "caption", "promo")]
+    assert not data.pages and sum(document.is_chosen for document in data.labelled) == 1
+    assert any("resiliparse" in note and "leaves other lines of page p than were labelled" in note for note in notes)
+    assert data.files[-1].name == "leftovers.tsv" and data.files[-1].n_documents == 1
+
+
+def test_lines_that_were_read_are_not_learned_by_the_gold_as_well(
+    tmp_path: Path, extractors: dict[str, Callable[[str, str], str]]
+) -> None:
+    extractors["one"] = extractors["two"] = lambda html, lang: "\n".join(LINES)
+    labels = {"p": {"one": (digest_lines(LINES), ["title", *["body"] * 5, "interface"])}}
+    page = write_page(tmp_path, body=GOLD)
+    corpus = read_pages(page, {"train"}, left_by=["one", "two"], whole_labels=labels)
+    assert [document.source for document in corpus.leftovers] == ["two"]
+    assert [document.source for document in corpus.whole] == ["one"]
+
+
+def test_a_table_of_leftovers_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "leftovers.tsv"
+    table.write_text(f"{HEAD}p|goose3\t00000000\tbody*5\t\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="goose3 does not end in"):
+        read_whole_labels(table)
+    table.write_text(f"{HEAD}p|trafilatura\tbody*5\n", encoding="utf-8")
+    with pytest.raises(InputError, match="row 1"):
+        read_whole_labels(table)
+    done = run("train", "--labels", table, "--base", "news-1", "--left-labels", table, "-o", tmp_path / "model-1")
+    assert done.code == 2 and "--left-labels" in done.err
+
+
+def test_the_table_of_the_project_is_whole_and_knows_every_class() -> None:
+    labels = [classes for by_name in read_whole_labels(LEFT_LABELS).values() for _, classes in by_name.values()]
+    assert len(labels) == 1557 and sum(map(len, labels)) == 40_856
+    counts = Counter(label for classes in labels for label in classes)
+    assert set(counts) == set(LABEL_INDEX) and min(counts.values()) >= 250
+
+
+def test_documents_chosen_by_a_models_doubts_are_learned_and_not_measured() -> None:
+    documents = own_documents(24)
+    chosen = [replace(entry, id=f"{entry.id}|one", is_chosen=True) for entry in own_documents(30)[24:]]
+    alone, with_them = fit(documents, [], MICRO.plan), fit([*documents, *chosen], [], MICRO.plan)
+    assert [document.id for document in with_them.documents] == [document.id for document in documents]
+    assert (with_them.model.grams.weights != alone.model.grams.weights).any()
 
 
 def test_an_extractor_that_fails_leaves_nothing_and_no_trace_in_the_logs(

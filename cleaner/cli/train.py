@@ -69,6 +69,14 @@ def train(
             "newspaper4k. May be given often.",
         ),
     ] = None,
+    left_labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--left-labels",
+            help="Table (tabs; id|EXTRACTOR, digest, labels, doubtful) of what extractors left of --pages, read whole: "
+            "learned from, but no figure or threshold is measured on it.",
+        ),
+    ] = None,
     synthetic: Annotated[
         list[Path] | None,
         typer.Option(
@@ -126,6 +134,7 @@ def train(
             "--line-labels": line_labels,
             "--page-model": page_model,
             "--left-by": left_by,
+            "--left-labels": left_labels,
             "--synthetic": synthetic,
             "--vectors": vectors,
             "--licences": licences,
@@ -150,6 +159,7 @@ def train(
         left_by=left_by or (),
         page_model=page_model,
         synthetic=synthetic or (),
+        left_labels=left_labels,
     )
     model = train_model(files, output, plan=plan, vectors=vectors, examples=examples, name=name, log=note)
     balanced = model.manifest["thresholds"]["balanced"]["article"]

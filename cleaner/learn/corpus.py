@@ -29,8 +29,9 @@ class LabelledDocument:
     """A document with a class for every line.
 
     labels: int64, shape (n_lines,), index into LABELS or UNKNOWN_DEBRIS.
-    site: registered domain or host; None where unknown. kind: how the lines came about (labels README). is_judged:
-    labelled by a model, which is good enough to learn from, but not to measure by; nor are is_synthetic, those made up.
+    site: registered domain or host; None where unknown. kind: how the lines came about (labels README). Good enough
+    to learn from, but not to measure by, are those labelled by a model (is_judged), those made up (is_synthetic), and
+    those that a model's doubts chose for reading (is_chosen).
     """
 
     id: str
@@ -45,6 +46,12 @@ class LabelledDocument:
     page_id: str | None = None
     is_judged: bool = False
     is_synthetic: bool = False
+    is_chosen: bool = False
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether figures and thresholds are taken on it, where it is among the labelled documents."""
+        return not (self.is_judged or self.is_synthetic or self.is_chosen)
 
     @property
     def drops(self) -> npt.NDArray[np.bool_]:
@@ -93,7 +100,7 @@ def join_labels(documents: Path, table: Path) -> tuple[list[LabelledDocument], l
     """
     import orjson
 
-    labels = _read_label_table(table)
+    labels = read_label_table(table)
     joined: list[LabelledDocument] = []
     bad: list[BadRow] = []
     for row, line in enumerate(read_rows(documents)):
@@ -115,7 +122,8 @@ def digest_lines(lines: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def _read_label_table(path: Path) -> dict[str, tuple[str, list[str]]]:
+def read_label_table(path: Path) -> dict[str, tuple[str, list[str]]]:
+    """By id the digest and the classes of documents, as `join_labels` describes the table. Raises InputError."""
     table: dict[str, tuple[str, list[str]]] = {}
     for number, row in enumerate(read_rows(path)):
         if number == 0 or not row.strip():

@@ -28,6 +28,14 @@ _MOST_DOUBTFUL = 0.15  # characters of lines without a label, as a share of the 
 
 
 @dataclass(frozen=True)
+class JudgedPage:
+    """A page as a document of the lines that have a label. unsure: the texts of its other lines."""
+
+    document: LabelledDocument
+    unsure: frozenset[str]
+
+
+@dataclass(frozen=True)
 class PageLabeller:
     """Labels pages by a page model. suspects: ids of pages whose gold is doubtful. read: lines labelled by reading.
 
@@ -39,8 +47,8 @@ class PageLabeller:
     suspects: Collection[str]
     read: ReadLabels
 
-    def label(self, record: Mapping[str, Any]) -> LabelledDocument | None:
-        """The page as a document of the lines that have a label; None where too little of it is sure."""
+    def label(self, record: Mapping[str, Any]) -> JudgedPage | None:
+        """The page as far as its lines have a label; None where too little of it is sure."""
         if not isinstance(record.get("html"), str) or not record["html"]:
             return None
         page = label_page(record, self.suspects, self.read)
@@ -57,10 +65,12 @@ class PageLabeller:
         if (labels == BODY).sum() < _LEAST_LINES or n_article < _LEAST_CHARS or n_doubtful > _MOST_DOUBTFUL * n_article:
             return None
         known = np.flatnonzero(labels != UNREAD)
+        lines = tuple(texts[line] for line in known.tolist())
+        unsure = frozenset(texts[line] for line in np.flatnonzero(labels == UNREAD).tolist()) - set(lines)
         title = next(iter(page.metadata.titles), page.metadata.head_title) or ""
-        return LabelledDocument(
+        document = LabelledDocument(
             id=page.id,
-            lines=tuple(texts[line] for line in known.tolist()),
+            lines=lines,
             labels=labels[known],
             kind="page",
             site=record.get("domain") or record.get("host"),
@@ -70,3 +80,4 @@ class PageLabeller:
             source=page.source,
             is_judged=True,
         )
+        return JudgedPage(document, unsure)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,20 @@ import numpy as np
 from cleaner.errors import MissingExtraError, UsageError
 from cleaner.extract.html import walk_page
 from cleaner.extract.page import parse_page
-from cleaner.labels import BODY
+from cleaner.labels import BODY, LABEL_INDEX
 from cleaner.learn.align import align
-from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument
+from cleaner.learn.corpus import (
+    UNKNOWN_DEBRIS,
+    LabelledDocument,
+    digest_lines,
+    read_label_table,
+)
 from cleaner.learn.evaluate import shingle_counts
 
 Extract = Callable[[str, str], str]
+
+WholeLabels = Mapping[str, Mapping[str, tuple[str, Sequence[str]]]]
+"""Of pages, by id, what each extractor left: its digest and the class of each line, as somebody read it."""
 
 PER_PAGE = 3
 """So many extractors are asked about each page: all five say much the same, and take a tenth of a second."""
@@ -100,19 +109,25 @@ def count_leftovers(leftovers: Sequence[LabelledDocument]) -> list[dict[str, str
 
 
 def read_leftovers(
-    html: str, body: str, page: LabelledDocument, names: Sequence[str], turn: int
+    html: str,
+    body: str,
+    page: LabelledDocument,
+    names: Sequence[str],
+    turn: int,
+    unsure: Collection[str] = (),
 ) -> Iterator[LabelledDocument]:
     """The page as some of the extractors leave it, a document each; none where one gives up or strays from the gold.
 
     body: the gold text; empty for a page that holds no article, of which all that is left is debris. page: the same
     page with its labels, which hold for the lines that it shares with what was left; the others are told by alignment
-    with the gold text. turn: a number of the page, by which the extractors take turns.
+    with the gold text. turn: a number of the page, by which the extractors take turns. unsure: lines of the page of
+    which nothing is known; they are left out.
     """
     known = dict(zip(page.lines, page.labels.tolist(), strict=True))
     gold = "\n".join(row.strip() for row in body.split("\n") if row.strip())
     step = max(len(names) // PER_PAGE, 1)
     for place in dict.fromkeys((turn + step * number) % len(names) for number in range(PER_PAGE) if names):
-        lines = _ask(EXTRACTORS[names[place]], html, page.lang or "en")
+        lines = [line for line in _ask(EXTRACTORS[names[place]], html, page.lang or "en") if line not in unsure]
         if not _LEAST_LINES <= len(lines) <= _MOST_LINES:
             continue
         keep = align(lines, gold).keep if gold else np.zeros(len(lines), dtype=np.bool_)
@@ -127,6 +142,47 @@ def read_leftovers(
             kind="residue",
             source=names[place],
             page_id=page.id,
+        )
+
+
+def read_whole_labels(path: Path) -> WholeLabels:
+    """Classes from a table as of `cleaner.learn.corpus.join_labels`, with ids such as ``page|trafilatura``.
+
+    Raises InputError where it cannot be read, UsageError for an extractor that is not known.
+    """
+    found: dict[str, dict[str, tuple[str, Sequence[str]]]] = {}
+    for name, labels in read_label_table(path).items():
+        page, _, extractor = name.rpartition("|")
+        if extractor not in EXTRACTORS:
+            raise UsageError(f"{path}: {name} does not end in |EXTRACTOR, one of {', '.join(EXTRACTORS)}")
+        found.setdefault(page, {})[extractor] = labels
+    return found
+
+
+def join_whole_labels(
+    record: Mapping[str, Any], title: str | None, labels: Mapping[str, tuple[str, Sequence[str]]]
+) -> Iterator[LabelledDocument | str]:
+    """What extractors left of a page and somebody read, a document each, or why it cannot be used.
+
+    record: the page, as `cleaner.learn.pages` reads it. labels: by extractor, as in `WholeLabels`.
+    """
+    for name, (digest, classes) in labels.items():
+        lines = _ask(EXTRACTORS[name], record["html"], record.get("lang") or "en")
+        if digest_lines(lines) != digest or len(lines) != len(classes):
+            yield f"{name} {version(name)} leaves other lines of page {record['id']} than were labelled"
+            continue
+        yield LabelledDocument(
+            id=f"{record['id']}|{name}",
+            lines=tuple(lines),
+            labels=np.array([LABEL_INDEX[label] for label in classes], dtype=np.int64),
+            kind="residue",
+            site=record.get("domain") or record.get("host"),
+            lang=record.get("lang"),
+            title=title,
+            split=record.get("split", "train"),
+            source=name,
+            page_id=str(record["id"]),
+            is_chosen=True,
         )
 
 

@@ -15,8 +15,9 @@ from cleaner.learn.align import align, split_words
 from cleaner.learn.augment import strip_site_name
 from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, BadRow, LabelledDocument, read_rows
 from cleaner.learn.evaluate import shingle_counts
-from cleaner.learn.leftovers import read_leftovers
+from cleaner.learn.leftovers import WholeLabels, join_whole_labels, read_leftovers
 from cleaner.learn.line_labels import NOTHING_READ, OF_NO_USE, ReadLabels
+from cleaner.types import Metadata
 
 if TYPE_CHECKING:
     from cleaner.learn.judged_pages import PageLabeller
@@ -29,11 +30,14 @@ _MIN_HEADLINE_CHARS = 12
 @dataclass(frozen=True)
 class PageCorpus:
     """documents: kind ``page``, debris of unknown class. skipped: pages left out, with the reason. leftovers: what
-    extractors left of the pages (`cleaner.learn.leftovers`)."""
+    extractors left of the pages (`cleaner.learn.leftovers`). whole: the same, labelled by reading. stale: rows of what
+    was read that extractors leave no more."""
 
     documents: list[LabelledDocument]
     skipped: list[BadRow]
     leftovers: list[LabelledDocument] = field(default_factory=list)
+    whole: list[LabelledDocument] = field(default_factory=list)
+    stale: list[BadRow] = field(default_factory=list)
 
 
 def read_pages(
@@ -43,13 +47,15 @@ def read_pages(
     read: ReadLabels = NOTHING_READ,
     left_by: Sequence[str] = (),
     labeller: PageLabeller | None = None,
+    whole_labels: WholeLabels | None = None,
 ) -> PageCorpus:
     """The pages of a JSON Lines file (``id, html, body``, maybe ``title, headlines, domain, lang, split``).
 
     A page whose ``verdict`` is ``no_article`` needs no body: all of its lines are debris.
     splits: those to read; a page without one counts as ``train``. suspects: ids of pages whose gold is doubtful. read:
     what was said of lines by reading, which overrules the gold. left_by: extractors whose text of the pages is wanted.
-    labeller: labels pages without a whole gold text, as far as it is sure.
+    labeller: labels pages without a whole gold text, as far as it is sure. whole_labels: what extractors left of pages
+    and somebody read, whatever becomes of the page itself.
     Raises InputError where the file cannot be read.
     """
     corpus = PageCorpus([], [])
@@ -59,16 +65,26 @@ def read_pages(
             continue
         if record.get("split", "train") not in splits:
             continue
+        was_read = (whole_labels or {}).get(str(record.get("id", "")), {})
+        for entry in join_whole_labels(record, _own_title(record), was_read):
+            if isinstance(entry, str):
+                corpus.stale.append(BadRow(str(path), row, entry))
+            else:
+                corpus.whole.append(entry)
         problem = _find_problem(record, suspects, read)
         page = None if problem else label_page(record, read)
+        unsure: frozenset[str] = frozenset()
         if page is not None:
             body = "" if holds_none(record) else record["body"]
-        elif labeller is not None and (page := labeller.label(record)):
+        elif labeller is not None and (judged := labeller.label(record)):
+            page, unsure = judged.document, judged.unsure
             body = "\n".join(page.article_lines())
         if page is None:
             corpus.skipped.append(BadRow(str(path), row, problem or "its lines do not make up its gold"))
             continue
-        corpus.leftovers.extend(read_leftovers(record["html"], body, page, left_by, len(corpus.documents)))
+        turn = len(corpus.documents)
+        left = read_leftovers(record["html"], body, page, left_by, turn, unsure)
+        corpus.leftovers.extend(document for document in left if document.source not in was_read)
         corpus.documents.append(page)
     return corpus
 
@@ -119,14 +135,21 @@ def label_page(record: dict[str, Any], read: ReadLabels = NOTHING_READ) -> Label
     import turbohtml
 
     from cleaner.extract.html import walk_page
+    from cleaner.extract.metadata import read_metadata
 
-    lines = walk_page(turbohtml.parse(record["html"], positions=False)).texts[:MAX_PAGE_LINES]
+    document = turbohtml.parse(record["html"], positions=False)
+    lines = walk_page(document).texts[:MAX_PAGE_LINES]
     keep = np.zeros(len(lines), dtype=np.bool_) if holds_none(record) else choose_gold_lines(lines, record["body"])
     if keep is None or not lines:
         return None
-    title = strip_site_name(record["title"]) if record.get("title") else None
+    # The headline of what stands in place of an article is debris as all the rest.
+    declared = Metadata() if holds_none(record) else read_metadata(document)
+    of_head = strip_site_name(declared.head_title or "")
+    title = _own_title(record) or strip_site_name(next(iter(declared.titles), of_head)) or None
     labels = np.where(keep, BODY, UNKNOWN_DEBRIS).astype(np.int64)
-    headlines = _fold_headlines((title, record.get("title"), *(record.get("headlines") or ())))
+    headlines = _fold_headlines(
+        (title, record.get("title"), *(record.get("headlines") or ()), *declared.titles, of_head)
+    )
     for number, line in enumerate(lines):
         if not keep[number] and " ".join(split_words(line)) in headlines:
             labels[number] = TITLE
@@ -143,6 +166,10 @@ def label_page(record: dict[str, Any], read: ReadLabels = NOTHING_READ) -> Label
         split=record.get("split", "train"),
         source=str(record.get("source", "")),
     )
+
+
+def _own_title(record: Mapping[str, Any]) -> str | None:
+    return strip_site_name(record["title"]) if record.get("title") else None
 
 
 def _fold_headlines(titles: Iterable[str | None]) -> set[str]:

@@ -46,7 +46,7 @@ from cleaner.types import Lines
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model with its out-of-fold judgement of the labelled documents, but for synthetic ones.
+    """A model with its out-of-fold judgement of the labelled documents that are measured (`is_measured`).
 
     weights: for each of these documents the class weights (`LineModel.exponentials`) given by a model that saw
     neither it nor anything of its site. pages, page_weights: likewise of a sample of the pages with gold text.
@@ -78,7 +78,8 @@ def fit(
 
     vectors: of words, fitted before (`cleaner.learn.vectors`); without them the model sees nothing of their meaning.
     leftovers: what extractors left of the pages; stage two alone learns from them, as their lines are the pages'.
-    Of synthetic documents no debris is set into others, and no figure or threshold is measured on them.
+    No figure or threshold is measured on documents that are synthetic or chosen by a model's doubts. Of synthetic ones
+    no debris is set into others.
     Raises UsageError where there are too few documents or classes to learn from.
     """
     plan = plan or TrainingPlan()
@@ -91,11 +92,11 @@ def fit(
 
 
 def _check_enough(labelled: Sequence[LabelledDocument], plan: TrainingPlan) -> None:
-    real = [document for document in labelled if not document.is_synthetic]
-    n_groups = len(set(group_documents(real).tolist()))
+    measured = [document for document in labelled if document.is_measured]
+    n_groups = len(set(group_documents(measured).tolist()))
     if n_groups < plan.n_folds:
         raise UsageError(
-            f"{len(real)} labelled documents of {n_groups} sites; cross-validation by site needs at least "
+            f"{len(measured)} labelled documents of {n_groups} sites; cross-validation by site needs at least "
             f"{plan.n_folds}"
         )
     classes = {label for document in labelled for label in document.labels.tolist()}
@@ -123,7 +124,7 @@ class _Trainer:
         self.line_folds = np.repeat(self.folds, np.diff(self.offsets))
         self.is_labelled = np.arange(self.offsets[-1]) < self.offsets[len(self.labelled)]
         is_synthetic = [document.is_synthetic for document in self.sources]
-        self.is_real = self.is_labelled & ~np.repeat(is_synthetic, np.diff(self.offsets))
+        self.is_read = self.is_labelled & ~np.repeat(is_synthetic, np.diff(self.offsets))
         chars = build_char_tables()
         texts = [line for document in self.sources for line in document.lines]
         self.matrix = gram_matrix(texts, chars)
@@ -159,8 +160,8 @@ class _Trainer:
 
         scored_pages, logits = self._score_left_out(tasks, nets)
         temperature = fit_temperature(
-            np.concatenate([logits[index] for index in self.real]),
-            np.concatenate([self.labelled[index].labels for index in self.real]),
+            np.concatenate([logits[index] for index in self.measured_documents]),
+            np.concatenate([self.labelled[index].labels for index in self.measured_documents]),
         )
         weights = {index: exponentials(values / np.float32(temperature)) for index, values in logits.items()}
         task = tasks[-1]
@@ -170,19 +171,19 @@ class _Trainer:
         self._note("fitted on all of it")
         return Fitted(
             LineModel(self.tables, grams, task.centers, task.factors, task.quantise(nets[-1], temperature)),
-            [self.labelled[index] for index in self.real],
-            [weights[index] for index in self.real],
+            [self.labelled[index] for index in self.measured_documents],
+            [weights[index] for index in self.measured_documents],
             [self.sources[index] for index in scored_pages],
             [weights[index] for index in scored_pages],
-            groups[self.real],
+            groups[self.measured_documents],
             temperature,
             replay,
         )
 
     @cached_property
-    def real(self) -> list[int]:
-        """Numbers of the labelled documents that are not synthetic; what is measured is measured on them."""
-        return [number for number, document in enumerate(self.labelled) if not document.is_synthetic]
+    def measured_documents(self) -> list[int]:
+        """Numbers of the labelled documents that figures, temperature and thresholds are taken on."""
+        return [number for number, document in enumerate(self.labelled) if document.is_measured]
 
     def _assign_folds(self) -> tuple[IntArray, IntArray]:
         """The group and the fold of each document.
@@ -251,7 +252,7 @@ class _Trainer:
         all_pages = [
             index
             for index in range(len(self.labelled), self.n_own)
-            if (self.sources[index].labels == BODY).any() and not self.sources[index].is_judged
+            if (self.sources[index].labels == BODY).any() and self.sources[index].is_measured
         ]
         n_pages = min(plan.n_scored_pages, len(all_pages))
         rng = np.random.default_rng([plan.seed, 11])
@@ -259,7 +260,7 @@ class _Trainer:
         logits: dict[int, FloatArray] = {}
         for fold in range(plan.n_folds):
             model = self._model_of(tasks[fold], nets[fold])
-            chosen = [index for index in (*self.real, *pages) if self.folds[index] == fold]
+            chosen = [index for index in (*self.measured_documents, *pages) if self.folds[index] == fold]
             logits |= zip(chosen, self._score_documents(chosen, self.single[fold], model), strict=True)
         return pages, logits
 
@@ -291,7 +292,7 @@ class _Trainer:
         learn = self.is_labelled | (rng.random(len(self.labels)) < self.plan.page_line_share)
         learn &= ~np.isin(self.line_folds, list(without))
         learn[self.offsets[self.n_own] :] = False
-        weights = np.where(self.is_real[learn], 1.0, self.plan.page_line_weight).astype(np.float32)
+        weights = np.where(self.is_read[learn], 1.0, self.plan.page_line_weight).astype(np.float32)
         return fit_grams(self.matrix[learn], self.labels[learn], weights, self.plan.gram_epochs, self.plan.seed)
 
     def _make_task(self, stage_one: Sequence[GramModels], leave_out: int | None) -> NetTask:

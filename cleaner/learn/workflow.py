@@ -10,7 +10,7 @@ from cleaner.errors import InputError, UsageError
 from cleaner.features.chars import build_char_tables
 from cleaner.learn.corpus import BadRow, LabelledDocument, join_labels, read_labels, read_rows
 from cleaner.learn.judged_pages import PageLabeller
-from cleaner.learn.leftovers import check_extractors
+from cleaner.learn.leftovers import check_extractors, read_whole_labels
 from cleaner.learn.line_labels import NOTHING_READ, read_line_labels
 from cleaner.learn.package import DataFile, hash_file, write_model
 from cleaner.learn.pages import read_pages, read_suspects
@@ -34,7 +34,8 @@ class TrainingFiles:
     line_labels: lines of the pages labelled by reading (`cleaner.learn.line_labels`). licences: file
     name and licence, for the card. left_by: extractors whose text of the pages is learned from too
     (`cleaner.learn.leftovers`). page_model: by which pages without a whole gold text are labelled
-    (`cleaner.learn.judged_pages`). synthetic: labelled documents that were made up.
+    (`cleaner.learn.judged_pages`). synthetic: labelled documents that were made up. left_labels: classes of all lines
+    that extractors left of some pages, by reading (`cleaner.learn.leftovers.read_whole_labels`).
     """
 
     labels: Sequence[Path]
@@ -48,6 +49,7 @@ class TrainingFiles:
     left_by: Sequence[str] = ()
     page_model: str | Path | None = None
     synthetic: Sequence[Path] = ()
+    left_labels: Path | None = None
 
 
 def train_model(
@@ -112,7 +114,8 @@ class TrainingData:
 
 def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
     """The documents and pages of one split. Raises InputError, UsageError, MissingExtraError."""
-    check_extractors(files.left_by)
+    whole_labels = read_whole_labels(files.left_labels) if files.left_labels else {}
+    check_extractors([*files.left_by, *{name for by_name in whole_labels.values() for name in by_name}])
     licence_of = read_table(files.licences) if files.licences else {}
     marked = {page for path in files.suspects for page in read_suspects(path)}
     read = read_line_labels(files.line_labels) if files.line_labels else NOTHING_READ
@@ -148,11 +151,17 @@ def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
     for path in files.synthetic:
         made_up, bad = read_labels(path)
         note_labelled(path, [replace(document, is_synthetic=True) for document in made_up], bad, "synthetic documents")
+    chosen: list[LabelledDocument] = []
+    stale: list[BadRow] = []
     for path in expand_paths(files.pages, "pages-*.jsonl.zst"):
-        corpus = read_pages(path, {files.split}, marked, read, files.left_by, labeller)
+        corpus = read_pages(path, {files.split}, marked, read, files.left_by, labeller, whole_labels)
         data.pages.extend(corpus.documents)
         data.leftovers.extend(corpus.leftovers)
+        chosen.extend(corpus.whole)
+        stale.extend(corpus.stale)
         note_file(path, corpus.documents, corpus.skipped, "pages")
+    if files.left_labels:
+        note_labelled(files.left_labels, chosen, stale, "leftovers read whole")
     if all(document.is_synthetic for document in data.labelled):
         raise UsageError(f"no usable labelled document of split {files.split!r} in {', '.join(map(str, files.labels))}")
     return data
