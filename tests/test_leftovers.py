@@ -166,6 +166,28 @@ def test_documents_chosen_by_a_models_doubts_are_learned_and_not_measured() -> N
     assert (with_them.model.grams.weights != alone.model.grams.weights).any()
 
 
+def test_what_was_chosen_goes_to_the_fold_of_its_page_or_site_and_moves_nothing_else() -> None:
+    documents = own_documents(24)
+    others = own_documents(30)[24:]
+    chosen = [
+        replace(others[0], id="a|one", page_id=documents[3].id, site=None, is_chosen=True),
+        replace(others[1], id="b|one", page_id="b", site=documents[5].site, is_chosen=True),
+        *(
+            replace(other, id=f"{other.id}|one", site=f"new{n // 2}.example", is_chosen=True)
+            for n, other in enumerate(others[2:])
+        ),
+    ]
+    folds = []
+    for labelled in (documents, [*documents, *chosen]):
+        trainer = train._Trainer(labelled, [], MICRO.plan, lambda _: None, WordVectors.none())
+        trainer.sources, trainer.n_own = list(labelled), len(labelled)
+        folds.append(trainer._assign_folds()[1].tolist())
+    alone, with_them = folds
+    assert with_them[:24] == alone
+    assert with_them[24:26] == [alone[3], alone[5]]
+    assert with_them[26] == with_them[27] and with_them[28] == with_them[29]
+
+
 def test_an_extractor_that_fails_leaves_nothing_and_no_trace_in_the_logs(
     extractors: dict[str, Callable[[str, str], str]], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -210,7 +210,7 @@ def group_documents(documents: Sequence[LabelledDocument]) -> npt.NDArray[np.int
 
     seen: dict[tuple[str, str], int] = {}
     for index, document in enumerate(documents):
-        for key in _group_keys(document):
+        for key in group_keys(document):
             other = seen.setdefault(key, index)
             parents[root(index)] = root(other)
     return np.array([root(index) for index in range(len(documents))], dtype=np.int64)
@@ -220,7 +220,8 @@ _ADDRESS_LINE = re.compile(r"https?://\S+$")
 _MIN_SHARED_CHARS = 12  # shorter lines ("Share", "Advertisement") are the same on every site
 
 
-def _group_keys(document: LabelledDocument) -> Iterator[tuple[str, str]]:
+def group_keys(document: LabelledDocument) -> Iterator[tuple[str, str]]:
+    """What `group_documents` knows a document by: documents that share one of these may not be parted."""
     site = site_of(document.site)
     if site:
         yield "site", site

@@ -25,7 +25,7 @@ from cleaner.learn.augment import (
     find_lists,
     insert_debris,
 )
-from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument, assign_folds, group_documents
+from cleaner.learn.corpus import UNKNOWN_DEBRIS, LabelledDocument, assign_folds, group_documents, group_keys
 from cleaner.learn.fit import (
     GramModels,
     IntArray,
@@ -37,7 +37,7 @@ from cleaner.learn.fit import (
 )
 from cleaner.learn.net_task import FittedNets, NetTask, fit_task
 from cleaner.learn.plan import TrainingPlan
-from cleaner.learn.replay import Replay, sample_replay
+from cleaner.learn.replay import LABELLED_KIND, Replay, sample_replay
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.line_model import BLOCK_LINES, N_STAGE_ONE, GramWeights, LineModel, split_blocks
 from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP, exponentials, standardise
@@ -188,16 +188,32 @@ class _Trainer:
     def _assign_folds(self) -> tuple[IntArray, IntArray]:
         """The group and the fold of each document.
 
-        Synthetic ones are spread by themselves: what is measured stays in its fold whatever is made up beside it.
+        What is measured stays in its fold whatever is made up or chosen beside it: synthetic documents are spread by
+        themselves, chosen ones go to their page and site, and those of further sites are spread by themselves too.
         """
         synthetic = np.array([document.is_synthetic for document in self.sources])
+        chosen = np.array([document.is_chosen for document in self.sources])
         # A page of hundreds of lines should not make its fold short of labelled documents, nor what was left of it.
         sizes = np.array([min(len(document.lines), 60) for document in self.sources])
         sizes[self.n_own :] = 0
         groups, folds = np.empty((2, len(self.sources)), dtype=np.int64)
-        for some in map(np.flatnonzero, (synthetic, ~synthetic)):
+
+        def spread(some: IntArray) -> None:
             groups[some] = some[group_documents([self.sources[index] for index in some.tolist()])]
             folds[some] = assign_folds(groups[some], self.plan.n_folds, sizes[some].tolist())
+
+        spread(np.flatnonzero(synthetic))
+        others = np.flatnonzero(~synthetic & ~chosen)
+        spread(others)
+        homes = {key: index for index in others.tolist() for key in group_keys(self.sources[index])}
+        homeless = []
+        for index in np.flatnonzero(chosen).tolist():
+            home = next((homes[key] for key in group_keys(self.sources[index]) if key in homes), None)
+            if home is None:
+                homeless.append(index)
+            else:
+                groups[index], folds[index] = groups[home], folds[home]
+        spread(np.array(homeless, dtype=np.int64))
         return groups, folds
 
     def _doubt_leftovers(self, tasks: Sequence[NetTask]) -> None:
@@ -345,9 +361,10 @@ class _Trainer:
         for index in rng.choice(pages, size=plan.n_whole).tolist() if pages else ():
             made.append((as_made(self.sources[index], index, rng.random() < 0.5), 2))
         for index in labelled:
-            made.append((as_made(self.sources[index], index, True), 3))
+            kind = CHOSEN if self.sources[index].is_chosen else LABELLED_KIND
+            made.append((as_made(self.sources[index], index, True), kind))
             if self.sources[index].title and rng.random() < 0.5:
-                made.append((as_made(self.sources[index], index, False), 3))
+                made.append((as_made(self.sources[index], index, False), kind))
         made += [(as_made(self.sources[index], index, bool(rng.random() < 0.5)), SYNTHETIC) for index in synthetic]
         left = [index for index in range(self.n_own, len(self.sources)) if self.folds[index] != leave_out]
         left = sorted(rng.permutation(left)[: plan.n_left].tolist())
@@ -398,8 +415,9 @@ class _Trainer:
             yield from np.split(model.net.logits(inputs, lines.page_starts), lines.page_starts[1:-1])
 
 
-LEFT, SYNTHETIC = 4, 5
-"""Of the kinds of documents that a net is fitted to, what extractors left and what was made up."""
+LEFT, SYNTHETIC, CHOSEN = 4, 5, 6
+"""Of the kinds of documents that a net is fitted to, what extractors left, what was made up, and what a model's doubts
+chose for reading."""
 
 # What a net gives this probability is as good as certain: of 4,000 leftovers learned without the lines of which it is
 # certain otherwise, F1 at 1 % lost over all labelled documents was .888, with them .879, without any leftovers .875.
