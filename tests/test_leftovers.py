@@ -125,7 +125,11 @@ def test_what_was_read_whole_is_a_labelled_document_that_nothing_is_measured_on(
     assert left.labels.tolist() == [LABEL_INDEX[name] for name in ("title", *["body"] * 4, "caption", "promo")]
     assert not data.pages and sum(document.is_chosen for document in data.labelled) == 1
     assert any("resiliparse" in note and "leaves other lines of page p than were labelled" in note for note in notes)
-    assert data.files[-1].name == "leftovers.tsv" and data.files[-1].n_documents == 1
+    entry = data.files[-1]
+    assert (entry.name, entry.n_documents, entry.n_chosen) == ("leftovers.tsv", 1, 1)
+    train_model(files, tmp_path / "mine-1", plan=MICRO.plan)
+    card = (tmp_path / "mine-1" / "README.md").read_text(encoding="utf-8")
+    assert "1 were chosen for reading by a model's doubts" in card
 
 
 def test_lines_that_were_read_are_not_learned_by_the_gold_as_well(

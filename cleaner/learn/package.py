@@ -50,7 +50,8 @@ MODE_LOSSES: dict[str, float] = {"balanced": 0.005, "recall": 0.001, "precision"
 @dataclass(frozen=True)
 class DataFile:
     """A file that a model was trained on. licence: as its source states it. n_judged: documents that a page model
-    labelled (`cleaner.learn.judged_pages`). n_synthetic: documents that were made up."""
+    labelled (`cleaner.learn.judged_pages`). n_synthetic: documents that were made up. n_chosen: documents that were
+    chosen for reading by a model's doubts."""
 
     name: str
     sha256: str
@@ -59,6 +60,7 @@ class DataFile:
     licence: str = "not stated"
     n_judged: int = 0
     n_synthetic: int = 0
+    n_chosen: int = 0
 
 
 def hash_file(path: Path) -> str:
@@ -323,6 +325,9 @@ def render_card(manifest: Mapping[str, Any]) -> str:
     n_synthetic = sum(entry.get("n_synthetic", 0) for entry in data)
     if n_synthetic:
         learned += f"\n{n_synthetic:,} documents were made up for it; no threshold or figure is measured on them."
+    n_chosen = sum(entry.get("n_chosen", 0) for entry in data)
+    if n_chosen:
+        learned += f"\n{n_chosen:,} were chosen for reading by a model's doubts; nothing is measured on these either."
     return f"""# {manifest["name"]} {manifest["version"]}
 
 A classifier of the lines of scraped news. It gives each line the probabilities of {len(LABELS)} classes; a line whose
@@ -357,7 +362,8 @@ Average precision of the debris score {overall["average_precision"]["value"]:.3f
 
 ## Limits
 
-Labelled documents are mostly English; other languages learn from pages with gold text. Captions that read like
+Labelled documents are mostly English; other languages learn from pages with gold text and from what extractors leave of
+pages. Captions that read like
 sentences, biographies and headlines of other stories on the same topic are missed most. Poetry, tables, film credits
 and code are not news.
 """

@@ -127,8 +127,11 @@ def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
         n_lines = sum(len(document.lines) for document in found)
         n_judged = sum(document.is_judged for document in found)
         n_synthetic = sum(document.is_synthetic for document in found)
+        n_chosen = sum(document.is_chosen for document in found)
         licence = licence_of.get(path.name, "not stated")
-        data.files.append(DataFile(path.name, hash_file(path), len(found), n_lines, licence, n_judged, n_synthetic))
+        data.files.append(
+            DataFile(path.name, hash_file(path), len(found), n_lines, licence, n_judged, n_synthetic, n_chosen)
+        )
         by_model = f", {n_judged} of them labelled by {data.judged_by}" if n_judged else ""
         not_used = f", {len(bad)} not used" if bad else ""
         log(f"{path.name}: {len(found)} {what}, {n_lines} lines{by_model}{not_used}")
