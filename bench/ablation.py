@@ -20,9 +20,10 @@ if __name__ == "__main__":
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +63,15 @@ class Variant:
     """What a model does without.
 
     columns: of LINE_NAMES. without_kind: of made documents. without_ours: documents that texts.tsv labels.
-    without_judged: pages that a page model labelled. without_synthetic: documents made up. without_chosen: what
-    extractors left, read whole. without_page_lines: in stage one. is_alone: each line as if it were a document.
+    without: told by what is known of them, such as pages that a page model labelled. without_page_lines: in stage one.
+    is_alone: each line by itself, as if it were a document.
     """
 
     name: str
     columns: tuple[str, ...] = ()
     without_kind: int | None = None
     without_ours: bool = False
-    without_judged: bool = False
-    without_synthetic: bool = False
-    without_chosen: bool = False
+    without: Callable[[LabelledDocument], bool] | None = None
     without_page_lines: bool = False
     is_alone: bool = False
     seed: int = 0
@@ -87,9 +86,9 @@ VARIANTS = (
     Variant("whole pages", without_kind=WHOLE),
     Variant("what extractors left", without_kind=LEFT),
     Variant("texts.tsv", without_ours=True),
-    Variant("pages labelled by the page model", without_judged=True),
-    Variant("synthetic documents", without_synthetic=True),
-    Variant("leftovers.tsv", without_chosen=True),
+    Variant("pages labelled by the page model", without=attrgetter("is_judged")),
+    Variant("synthetic documents", without=attrgetter("is_synthetic")),
+    Variant("leftovers.tsv", without=attrgetter("is_chosen")),
     Variant("page lines in stage one", without_page_lines=True),
     Variant("stage one", STAGE_ONE_NAMES),
     Variant("shape", SHAPE_NAMES),
@@ -165,12 +164,8 @@ class Ablation(CrossValidation):
         """The numbers of the documents that a variant does without."""
         if variant.without_ours:
             return self.ours
-        if variant.without_judged:
-            return np.flatnonzero([source.is_judged for source in self.sources])
-        if variant.without_synthetic:
-            return np.flatnonzero([source.is_synthetic for source in self.sources])
-        if variant.without_chosen:
-            return np.flatnonzero([source.is_chosen for source in self.sources])
+        if variant.without is not None:
+            return np.flatnonzero([variant.without(source) for source in self.sources])
         return np.zeros(0, dtype=np.int64)
 
 

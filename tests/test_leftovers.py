@@ -132,6 +132,16 @@ def test_what_was_read_whole_is_a_labelled_document_that_nothing_is_measured_on(
     assert "1 were chosen for reading by a model's doubts" in card
 
 
+def test_a_row_with_a_class_that_nobody_knows_is_told(
+    tmp_path: Path, extractors: dict[str, Callable[[str, str], str]]
+) -> None:
+    extractors["one"] = lambda html, lang: "\n".join(LINES)
+    for classes, problem in ((["story"] * 7, "unknown class story"), (["body"] * 6, "7 lines but 6 labels")):
+        labels = {"p": {"one": (digest_lines(LINES), classes)}}
+        corpus = read_pages(write_page(tmp_path), {"train"}, whole_labels=labels)
+        assert not corpus.whole and problem in corpus.stale[0].problem
+
+
 def test_lines_that_were_read_are_not_learned_by_the_gold_as_well(
     tmp_path: Path, extractors: dict[str, Callable[[str, str], str]]
 ) -> None:

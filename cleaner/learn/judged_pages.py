@@ -14,10 +14,10 @@ import numpy as np
 
 from cleaner.features.pages import PageBatch
 from cleaner.labels import BODY, TITLE
-from cleaner.learn.augment import strip_site_name
 from cleaner.learn.corpus import MAX_PAGE_LINES, UNKNOWN_DEBRIS, LabelledDocument
 from cleaner.learn.line_labels import ReadLabels
 from cleaner.learn.page_corpus import UNREAD, label_page
+from cleaner.learn.pages import declared_headline
 from cleaner.model.page_artefact import PageJudge
 
 # Probability from which a line has the label that the page model gives it. Sub-heads, lists and last paragraphs are
@@ -67,7 +67,6 @@ class PageLabeller:
         known = np.flatnonzero(labels != UNREAD)
         lines = tuple(texts[line] for line in known.tolist())
         unsure = frozenset(texts[line] for line in np.flatnonzero(labels == UNREAD).tolist()) - set(lines)
-        title = next(iter(page.metadata.titles), page.metadata.head_title) or ""
         document = LabelledDocument(
             id=page.id,
             lines=lines,
@@ -75,7 +74,7 @@ class PageLabeller:
             kind="page",
             site=record.get("domain") or record.get("host"),
             lang=page.lang,
-            title=strip_site_name(title) or None,
+            title=declared_headline(page.metadata),
             split=record.get("split", "train"),
             source=page.source,
             is_judged=True,

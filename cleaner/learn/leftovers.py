@@ -22,12 +22,13 @@ import numpy as np
 from cleaner.errors import MissingExtraError, UsageError
 from cleaner.extract.html import walk_page
 from cleaner.extract.page import parse_page
-from cleaner.labels import BODY, LABEL_INDEX
+from cleaner.labels import BODY
 from cleaner.learn.align import align
 from cleaner.learn.corpus import (
     UNKNOWN_DEBRIS,
     LabelledDocument,
     digest_lines,
+    document_from_record,
     read_label_table,
 )
 from cleaner.learn.evaluate import shingle_counts
@@ -115,18 +116,21 @@ def read_leftovers(
     names: Sequence[str],
     turn: int,
     unsure: Collection[str] = (),
+    done: Collection[str] = (),
 ) -> Iterator[LabelledDocument]:
     """The page as some of the extractors leave it, a document each; none where one gives up or strays from the gold.
 
     body: the gold text; empty for a page that holds no article, of which all that is left is debris. page: the same
     page with its labels, which hold for the lines that it shares with what was left; the others are told by alignment
     with the gold text. turn: a number of the page, by which the extractors take turns. unsure: lines of the page of
-    which nothing is known; they are left out.
+    which nothing is known; they are left out. done: extractors whose text of the page is learned from already.
     """
     known = dict(zip(page.lines, page.labels.tolist(), strict=True))
     gold = "\n".join(row.strip() for row in body.split("\n") if row.strip())
     step = max(len(names) // PER_PAGE, 1)
     for place in dict.fromkeys((turn + step * number) % len(names) for number in range(PER_PAGE) if names):
+        if names[place] in done:
+            continue
         lines = [line for line in _ask(EXTRACTORS[names[place]], html, page.lang or "en") if line not in unsure]
         if not _LEAST_LINES <= len(lines) <= _MOST_LINES:
             continue
@@ -167,23 +171,26 @@ def join_whole_labels(
     record: the page, as `cleaner.learn.pages` reads it. labels: by extractor, as in `WholeLabels`.
     """
     for name, (digest, classes) in labels.items():
-        lines = _ask(EXTRACTORS[name], record["html"], record.get("lang") or "en")
-        if digest_lines(lines) != digest or len(lines) != len(classes):
+        lines = _ask(EXTRACTORS[name], record.get("html") or "", record.get("lang") or "en")
+        if digest_lines(lines) != digest:
             yield f"{name} {version(name)} leaves other lines of page {record['id']} than were labelled"
             continue
-        yield LabelledDocument(
-            id=f"{record['id']}|{name}",
-            lines=tuple(lines),
-            labels=np.array([LABEL_INDEX[label] for label in classes], dtype=np.int64),
-            kind="residue",
-            site=record.get("domain") or record.get("host"),
-            lang=record.get("lang"),
-            title=title,
-            split=record.get("split", "train"),
-            source=name,
-            page_id=str(record["id"]),
-            is_chosen=True,
-        )
+        left = {
+            "id": f"{record['id']}|{name}",
+            "lines": lines,
+            "labels": classes,
+            "kind": "residue",
+            "host": record.get("domain") or record.get("host"),
+            "lang": record.get("lang"),
+            "title": title,
+            "split": record.get("split", "train"),
+            "source": name,
+            "page_id": str(record["id"]),
+        }
+        try:
+            yield replace(document_from_record(left), is_chosen=True)
+        except ValueError as error:
+            yield f"page {record['id']} as {name} leaves it: {error}"
 
 
 def _strays(gold: str, chosen: str) -> bool:

@@ -83,8 +83,7 @@ def read_pages(
             corpus.skipped.append(BadRow(str(path), row, problem or "its lines do not make up its gold"))
             continue
         turn = len(corpus.documents)
-        left = read_leftovers(record["html"], body, page, left_by, turn, unsure)
-        corpus.leftovers.extend(document for document in left if document.source not in was_read)
+        corpus.leftovers.extend(read_leftovers(record["html"], body, page, left_by, turn, unsure, was_read))
         corpus.documents.append(page)
     return corpus
 
@@ -144,9 +143,9 @@ def label_page(record: dict[str, Any], read: ReadLabels = NOTHING_READ) -> Label
         return None
     # The headline of what stands in place of an article is debris as all the rest.
     declared = Metadata() if holds_none(record) else read_metadata(document)
-    of_head = strip_site_name(declared.head_title or "")
-    title = _own_title(record) or strip_site_name(next(iter(declared.titles), of_head)) or None
+    title = _own_title(record) or declared_headline(declared)
     labels = np.where(keep, BODY, UNKNOWN_DEBRIS).astype(np.int64)
+    of_head = strip_site_name(declared.head_title or "")
     headlines = _fold_headlines(
         (title, record.get("title"), *(record.get("headlines") or ()), *declared.titles, of_head)
     )
@@ -166,6 +165,11 @@ def label_page(record: dict[str, Any], read: ReadLabels = NOTHING_READ) -> Label
         split=record.get("split", "train"),
         source=str(record.get("source", "")),
     )
+
+
+def declared_headline(metadata: Metadata) -> str | None:
+    """The headline that a page names itself, without the site's name."""
+    return strip_site_name(next(iter(metadata.titles), metadata.head_title) or "") or None
 
 
 def _own_title(record: Mapping[str, Any]) -> str | None:

@@ -165,7 +165,7 @@ def read_training_data(files: TrainingFiles, log: Log) -> TrainingData:
         note_file(path, corpus.documents, corpus.skipped, "pages")
     if files.left_labels:
         note_labelled(files.left_labels, chosen, stale, "leftovers read whole")
-    if all(document.is_synthetic for document in data.labelled):
+    if not any(document.is_measured for document in data.labelled):
         raise UsageError(f"no usable labelled document of split {files.split!r} in {', '.join(map(str, files.labels))}")
     return data
 
