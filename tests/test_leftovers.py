@@ -106,12 +106,13 @@ def write_page(folder: Path, **fields: str) -> Path:
 def test_what_was_read_whole_is_a_labelled_document_that_nothing_is_measured_on(
     tmp_path: Path, extractors: dict[str, Callable[[str, str], str]]
 ) -> None:
+    # Both are there without an extra: trafilatura brings justext along.
     extractors["trafilatura"] = lambda html, lang: "\n".join(LINES)
-    extractors["resiliparse"] = lambda html, lang: GOLD
+    extractors["justext"] = lambda html, lang: GOLD
     table = tmp_path / "leftovers.tsv"
     table.write_text(
         f"{HEAD}p|trafilatura\t{digest_lines(LINES)}\ttitle body*4 caption promo\t6\n"
-        f"p|resiliparse\t00000000\tbody*5\t\nelsewhere|resiliparse\t00000000\tbody*5\t\n",
+        f"p|justext\t00000000\tbody*5\t\nelsewhere|justext\t00000000\tbody*5\t\n",
         encoding="utf-8",
     )
     own = Path(__file__).parent.parent / "data" / "lines.jsonl"
@@ -124,7 +125,7 @@ def test_what_was_read_whole_is_a_labelled_document_that_nothing_is_measured_on(
     assert left.lines == LINES and left.site == "herald.example" and left.is_chosen and not left.is_measured
     assert left.labels.tolist() == [LABEL_INDEX[name] for name in ("title", *["body"] * 4, "caption", "promo")]
     assert not data.pages and sum(document.is_chosen for document in data.labelled) == 1
-    assert any("resiliparse" in note and "leaves other lines of page p than were labelled" in note for note in notes)
+    assert any("justext" in note and "leaves other lines of page p than were labelled" in note for note in notes)
     entry = data.files[-1]
     assert (entry.name, entry.n_documents, entry.n_chosen) == ("leftovers.tsv", 1, 1)
     train_model(files, tmp_path / "mine-1", plan=MICRO.plan)
