@@ -23,7 +23,9 @@ STORY = ("body| The ferry ran aground on Monday.", "body| Nobody was hurt, the h
 NET = NetPlan(n_inner=8, n_units=4, n_last=8, n_epochs=2)
 WINDOW = WindowPlan((8, 8), ((3e-3, 2),))
 MICRO = BenchPlan(
-    "micro", TrainingPlan(n_folds=3, n_inserted=30, n_cropped=0, n_whole=0, gram_epochs=1, net=NET, window=WINDOW), 5
+    "micro",
+    TrainingPlan(n_folds=3, n_inserted=30, n_cropped=0, n_whole=0, gram_epochs=1, net=NET, window=WINDOW, n_second=1),
+    5,
 )
 
 

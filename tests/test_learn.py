@@ -43,6 +43,7 @@ TINY = TrainingPlan(
     gram_epochs=2,
     net=NetPlan(n_inner=8, n_units=4, n_last=8, n_epochs=2),
     window=WindowPlan((8, 8), ((3e-3, 2),)),
+    n_second=1,
 )
 
 
@@ -235,10 +236,14 @@ def test_debris_set_into_an_article_comes_from_other_sites_and_keeps_its_class()
     stock = DebrisStock(sources, [1, 2], [("en", "Ferry runs aground")])
     rng = np.random.default_rng(1)
     seen: set[str] = set()
+    lengths: set[int] = set()
     for _ in range(60):
         made = insert_debris(STORY, 0, stock, rng)
         body = [line.text for line in made.lines if line.label == LABEL_INDEX["body"]]
-        assert body == list(STORY.lines[: len(body)])
+        first = STORY.lines.index(body[0])
+        # A row of its paragraphs, from the first on unless only a piece is left.
+        assert body == list(STORY.lines[first : first + len(body)]) and (not first or len(made.lines) <= 5)
+        lengths.add(len(made.lines))
         for line in made.lines:
             if line.document > 0:
                 assert line.text == sources[line.document].lines[line.line]
@@ -246,6 +251,7 @@ def test_debris_set_into_an_article_comes_from_other_sites_and_keeps_its_class()
             seen.add(line.text)
     assert {"Join us", "© B", "By Ana"} <= seen and "Our own site's promo" not in seen
     assert any("Ferry runs aground" in text for text in seen)
+    assert min(lengths) < 3
 
 
 def test_many_pointers_come_near_the_story_but_none_tells_it_and_no_bare_headline() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from whole_numbers import assert_sums_are_exact
 
 from cleaner.learn.recurrent import (
     NetPlan,
@@ -14,6 +16,7 @@ from cleaner.learn.recurrent import (
     loss_gradients,
     quantise_nets,
 )
+from cleaner.model.artefact import pack_document_net, unpack_document_net
 from cleaner.model.document_net import DocumentNet
 from cleaner.model.nets import MAX_STEPS, N_LABELS, STEP
 from cleaner.model.recurrence import PIECE_LINES, WARM_LINES, cut_pieces, plan_steps
@@ -110,14 +113,30 @@ def test_what_stood_far_up_the_document_is_learnt_and_survives_the_way_into_whol
     assert (quantise_nets([net], inputs, starts).logits(shuffled, starts).argmax(axis=1) == labels).mean() < 0.7
 
 
+def test_the_mean_of_the_document_is_seen_by_a_net_that_is_to_see_it() -> None:
+    starts, inputs = starts_of(*[4] * 200), draw_inputs(800, 3)
+    # What the lines of a document come to together tells the class of each.
+    labels = np.repeat((inputs.reshape(200, 4, -1)[:, :, 0].sum(axis=1) > 0).astype(np.int64), 4)
+    plan = replace(SMALL, n_units=1, n_epochs=60, sees_mean=True)
+    net = fit_recurrent(inputs, labels, np.ones(800, np.float32), starts, plan, 0)
+    whole = quantise_nets([net], inputs, starts)
+    assert len(whole.bodies[0].first.weights) == 2 * inputs.shape[1]
+    assert (whole.logits(inputs, starts).argmax(axis=1) == labels).mean() > 0.95
+    np.testing.assert_array_equal(
+        unpack_document_net(pack_document_net(whole), inputs.shape[1]).logits(inputs, starts),
+        whole.logits(inputs, starts),
+    )
+    assert_sums_are_exact(whole)
+
+
 def test_nets_together_say_the_mean_of_their_logits() -> None:
     rng, starts, inputs = np.random.default_rng(2), starts_of(5, 0, 260, 3), draw_inputs(268)
     nets = [draw_weights(6, SMALL, rng) for _ in range(3)]
     single = [quantise_nets([net], inputs, starts) for net in nets]
     alone = [net.logits(inputs, starts) for net in single]
     together = quantise_nets(nets, inputs, starts)
-    side_by_side = np.concatenate([net.last_inputs(inputs, starts) for net in single], axis=1)
-    np.testing.assert_array_equal(together.last_inputs(inputs, starts), side_by_side)
+    side_by_side = np.concatenate([net.look(inputs, starts)[0] for net in single], axis=1)
+    np.testing.assert_array_equal(together.look(inputs, starts)[0], side_by_side)
     np.testing.assert_allclose(together.logits(inputs, starts), np.mean(alone, axis=0), atol=1e-4)
     np.testing.assert_allclose(
         quantise_nets(nets, inputs, starts, 2.0).logits(inputs, starts), np.mean(alone, axis=0) / 2, atol=1e-4

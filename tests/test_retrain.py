@@ -17,13 +17,14 @@ from cleaner.errors import ModelError
 from cleaner.features.chars import encode_lines
 from cleaner.features.ngrams import gram_bag
 from cleaner.labels import LABEL_INDEX
-from cleaner.learn.adapt import Adapter, AdaptPlan, fit_shift
+from cleaner.learn.adapt import Adapter, AdaptPlan, change_last, fit_shift
 from cleaner.learn.compare import Decisions, compare_decisions
 from cleaner.learn.corpus import group_documents
 from cleaner.learn.new_labels import UNLABELLED, NewDocument, read_new_labels
 from cleaner.learn.replay import REPLAY, read_replay
 from cleaner.learn.retrain import Lesson
 from cleaner.model.artefact import DEFAULT_DROPPED, DEFAULT_MODEL, Model, decide, find_model, load_model
+from cleaner.model.nets import MAX_ACTIVATION
 from cleaner.model.span_artefact import load_span_model
 
 OWN = Path(__file__).parent.parent / "data" / "lines.jsonl"
@@ -244,6 +245,22 @@ def test_old_lines_hold_the_net_more_the_more_they_weigh(base: Path) -> None:
         return float(np.abs(taught.net.logits(inputs, replay.page_starts) - before).mean())
 
     assert drift(300) < 0.6 * drift(1)
+
+
+def test_a_change_of_the_last_layer_moves_lines_in_doubt_as_far_as_all_others(base: Path) -> None:
+    model = load_model(base)
+    net, replay = model.line_model.net, read_replay(model)
+    assert net.second is not None
+    inputs = replay.inputs.astype(np.float32)
+    hidden, logits = net.look(inputs, replay.page_starts)
+    again = (net.last.logits(hidden) != logits).any(axis=1)
+    assert 10 < again.sum() < len(again) - 10
+    # The same for every class, so that the same lines stay in doubt.
+    change = np.repeat(np.random.default_rng(0).normal(0, 1, (hidden.shape[1] + 1, 1)), logits.shape[1], axis=1)
+    moved = change_last(net, change).logits(inputs, replay.page_starts)
+    wanted = hidden / MAX_ACTIVATION @ change[:-1] + change[-1]
+    np.testing.assert_allclose(moved - logits, wanted, atol=5e-3)
+    assert np.abs(wanted[again]).mean() > 0.1
 
 
 def test_the_model_of_a_fold_has_not_seen_its_documents(base: Path) -> None:

@@ -29,7 +29,9 @@ def assert_sums_are_exact(net: DocumentNet) -> None:
             (recurrence.states, np.array(STATE_STEPS), np.zeros(1)),
             (body.second.weights, joined[:, None], body.second.biases),
         ]
-    for window in net.windows:
+    if net.second is not None:
+        layers.append((net.second.last.weights, np.array(MAX_ACTIVATION), net.second.last.biases))
+    for window in (*net.windows, *(net.second.windows if net.second else ())):
         layers += [
             (window.first.weights, np.array(MAX_STEPS), window.first.biases),
             (window.second.weights, np.array(MAX_ACTIVATION), window.second.biases),

@@ -2,7 +2,7 @@
 
 Stage one moves under a penalty towards its weights; grams that the old data used much move less, by the sum of their
 squares there (elastic weight consolidation: Kirkpatrick et al., "Overcoming catastrophic forgetting in neural
-networks", PNAS 2017). Of the net only the last layer moves: towards the new labels, and on the replay sample towards
+networks", PNAS 2017). Of the net only the last layers move: towards the new labels, and on the replay sample towards
 the probabilities that the old net gave (Li and Hoiem, "Learning without Forgetting", 2016). Both are convex, so the
 same lines give the same model.
 """
@@ -23,7 +23,7 @@ from cleaner.learn.replay import Replay
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.document_net import DocumentNet
 from cleaner.model.line_model import N_STAGE_ONE, GramWeights, LineModel
-from cleaner.model.nets import MAX_ACTIVATION, N_LABELS
+from cleaner.model.nets import MAX_ACTIVATION, N_LABELS, Layer
 from cleaner.types import Lines
 
 if TYPE_CHECKING:
@@ -74,9 +74,8 @@ class Adapter:
         self, base: LineModel, replay: Replay, new: NewLines, plan: AdaptPlan, *, move_net: bool = True
     ) -> None:
         self.base, self.replay, self.new, self.plan, self.move_net = base, replay, new, plan, move_net
-        # Activations before the last layer, in whole steps; float32, shape (n_lines, n_units).
-        self._old_hidden = base.net.last_inputs(replay.inputs.astype(np.float32), replay.page_starts)
-        self._old_logits = base.net.last.logits(self._old_hidden)
+        # Activations before the last layer; float32, shape (n_lines, n_units).
+        self._old_hidden, self._old_logits = base.net.look(replay.inputs.astype(np.float32), replay.page_starts)
         self._shifts: dict[frozenset[int], Float64Array] = {}
         # All that follows is over the buckets that the new lines use; no other weight moves.
         self._used = np.unique(new.matrix.indices)
@@ -100,9 +99,9 @@ class Adapter:
             stage_one[here] = self._shifted(self._shift(without | {fold}), here)
         learn = np.repeat(new.in_context & ~np.isin(new.folds, list(without)), np.diff(new.lines.page_starts))
         learn &= new.labels != UNLABELLED
-        hidden = base.net.last_inputs(base.line_inputs(new.lines, None, stage_one), new.lines.page_starts)[learn]
-        change = self._fit_last(hidden, base.net.last.logits(hidden), new.labels[learn])
-        return _change_last(base.net, change)
+        hidden, logits = base.net.look(base.line_inputs(new.lines, None, stage_one), new.lines.page_starts)
+        change = self._fit_last(hidden[learn], logits[learn], new.labels[learn])
+        return change_last(base.net, change)
 
     def _shifted(self, shift: Float64Array, rows: npt.NDArray[np.bool_]) -> FloatArray:
         return np.clip(self._logits[rows] + self._matrix[rows] @ shift, -8, 8).astype(np.float32)
@@ -178,13 +177,18 @@ def _shift_grams(grams: GramWeights, used: npt.NDArray[np.int32], shift: Float64
     return GramWeights(weights, grams.scales, grams.biases)
 
 
-def _change_last(net: DocumentNet, change: Float64Array) -> DocumentNet:
-    """The net with a change to its logits, linear in the hidden units, taken into its last layer."""
-    last = net.last
-    scales, bounds = last.scales.astype(np.float64), np.full(len(last.weights), float(MAX_ACTIVATION))
-    weights = last.weights * scales + change[:-1] / MAX_ACTIVATION
-    moved = scale_layer(weights, last.biases * scales + change[-1], np.ones(len(bounds)), bounds).end()
-    return replace(net, last=moved)
+def change_last(net: DocumentNet, change: Float64Array) -> DocumentNet:
+    """The net with a change to its logits, linear in the hidden units, taken into its last layers."""
+    second = net.second and replace(net.second, last=_change_layer(net.second.last, change))
+    return replace(net, last=_change_layer(net.last, change), second=second)
+
+
+def _change_layer(layer: Layer, change: Float64Array) -> Layer:
+    """change: a row for each of the layer's first inputs, which are the hidden units, and one for the bias."""
+    scales, bounds = layer.scales.astype(np.float64), np.full(len(layer.weights), float(MAX_ACTIVATION))
+    weights = layer.weights * scales
+    weights[: len(change) - 1] += change[:-1] / MAX_ACTIVATION
+    return scale_layer(weights, layer.biases * scales + change[-1], np.ones(len(bounds)), bounds).end()
 
 
 def _softmax(logits: FloatArray) -> Float64Array:

@@ -12,7 +12,7 @@ from cleaner.features.shape import FloatArray
 from cleaner.learn.fit import IntArray, rows_of_pages, sample_pages
 from cleaner.learn.plan import TrainingPlan
 from cleaner.learn.recurrent import Weights, fit_recurrent, quantise_nets
-from cleaner.learn.window import fit_window, quantise_window
+from cleaner.learn.window import WindowParts, fit_window, quantise_window
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.document_net import DocumentNet
 from cleaner.model.nets import N_LABELS
@@ -23,11 +23,12 @@ class FittedNets:
     """Nets fitted to the same documents, which judge together.
 
     in_order: those that read lines in their order. window: the one that sees a line amid its neighbours, and its share
-    of the logits.
+    of the logits. second: more of these, for lines in doubt, and what share they have there.
     """
 
     in_order: list[Weights]
     window: tuple[Any, float] | None
+    second: tuple[list[Any], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,13 @@ class NetTask:
         """Nets fitted to the documents as one in integers, scaled by a sample of the documents."""
         rows, starts = sample_pages(self.page_starts)
         inputs = self.inputs[rows].astype(np.float32)
-        window = nets.window and (quantise_window(nets.window[0], inputs, starts), nets.window[1])
-        return quantise_nets(nets.in_order, inputs, starts, temperature, window)
+
+        def cut(window: Any) -> WindowParts:
+            return quantise_window(window, inputs, starts)
+
+        window = nets.window and (cut(nets.window[0]), nets.window[1])
+        second = nets.second and ([cut(one) for one in nets.second[0]], nets.second[1])
+        return quantise_nets(nets.in_order, inputs, starts, temperature, window, second)
 
 
 def fit_task(task: NetTask, plan: TrainingPlan) -> FittedNets:
@@ -89,8 +95,12 @@ def fit_task(task: NetTask, plan: TrainingPlan) -> FittedNets:
         ]
         if plan.window is None:
             return FittedNets(in_order, None)
-        window = fit_window(inputs, task.labels, weights, starts, plan.window, plan.seed)
-    return FittedNets(in_order, (window, plan.window.share))
+        windows = [
+            fit_window(inputs, task.labels, weights, starts, plan.window, plan.seed + number)
+            for number in range(1 + plan.n_second)
+        ]
+    second = (windows[1:], plan.second_share) if plan.n_second else None
+    return FittedNets(in_order, (windows[0], plan.window.share), second)
 
 
 # A class of debris with less than this share of the lines counts for more, by the root; without, biographies and ads

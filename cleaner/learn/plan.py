@@ -18,20 +18,23 @@ class TrainingPlan:
     last, synthetic ones and those chosen by a model's doubts after it. page_line_weight: in stage one, of a line of a
     page or synthetic document.
     net, n_nets: of which size the nets are that read lines in order, and how many judge together. window: the net that
-    judges with them, none where it is None. n_processes: how many folds' nets are fitted at once; changes no byte of
-    the model.
+    judges with them, none where it is None. n_second, second_share: how many windows more are asked about lines in
+    doubt, and what share of the logits is theirs there. n_processes: how many folds' nets are fitted at once; changes
+    no byte of the model.
     """
 
     seed: int = 0
     n_folds: int = 5
-    n_inserted: int = 9000
+    n_inserted: int = 10_000
     n_cropped: int = 3500
     n_whole: int = 400
     n_left: int = 7000
     gram_epochs: int = 5
-    net: NetPlan = field(default_factory=NetPlan)
+    net: NetPlan = field(default_factory=lambda: NetPlan(sees_mean=True))
     n_nets: int = 1
     window: WindowPlan | None = field(default_factory=WindowPlan)
+    n_second: int = 4
+    second_share: float = 0.5
     page_line_share: float = 0.35
     page_line_weight: float = 0.3
     # Chosen documents have more lines than the labelled ones, and are nearly all of one kind. Average precision out of
@@ -51,9 +54,9 @@ class TrainingPlan:
     @classmethod
     def quick(cls, seed: int = 0) -> TrainingPlan:
         """A plan of seconds, for tests and for trying out labels."""
-        net = NetPlan(n_inner=32, n_units=16, n_last=16, n_epochs=20, rate=4e-3, dropout=0.1)
+        net = NetPlan(n_inner=32, n_units=16, n_last=16, n_epochs=20, rate=4e-3, dropout=0.1, sees_mean=True)
         window = WindowPlan((16, 16), ((3e-3, 8),), batch_lines=256)
-        return cls(seed, 3, 600, 100, 20, net=net, window=window, n_scored_pages=60)
+        return cls(seed, 3, 600, 100, 20, net=net, window=window, n_second=1, n_scored_pages=60)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from cleaner.features.shape import FloatArray
 from cleaner.learn.fit import IntArray, rows_of_pages, scale_layer
 from cleaner.learn.window import WindowParts
-from cleaner.model.document_net import DocumentNet, WindowBody
-from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS, STEP
+from cleaner.model.document_net import DocumentNet, SecondLook, see_means
+from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS, STEP, Layer
 from cleaner.model.recurrence import (
     STATE_STEPS,
     Recurrence,
@@ -42,6 +42,8 @@ class NetPlan:
 
     n_inner: units of the first layer. n_units: of the recurrence, in each direction. n_last: of the layer before the
     classes. rate: the highest learning rate. decay: share of a weight that goes at each step, times the rate.
+    sees_mean: whether the first layer sees the mean line of the document beside the line; average precision of a net
+    alone went from .882 to .904 out of fold on scraped texts.
     """
 
     n_inner: int = 64
@@ -52,6 +54,7 @@ class NetPlan:
     decay: float = 1e-4
     dropout: float = 0.3
     batch_lines: int = 3000
+    sees_mean: bool = False
 
 
 def fit_recurrent(
@@ -62,6 +65,8 @@ def fit_recurrent(
     inputs: float32 that hold integers within ±MAX_STEPS, shape (n_lines, n_in). labels, weights: shape
     (n_lines,).
     """
+    if plan.sees_mean:
+        inputs = see_means(inputs, page_starts)
     rng = np.random.default_rng([seed, 17])
     net = draw_weights(inputs.shape[1], plan, rng)
     moments = {name: (np.zeros_like(value), np.zeros_like(value)) for name, value in net.items()}
@@ -278,30 +283,57 @@ def quantise_nets(
     page_starts: IntArray,
     temperature: float = 1.0,
     window: tuple[WindowParts, float] | None = None,
+    second: tuple[Sequence[WindowParts], float] | None = None,
 ) -> DocumentNet:
     """Fitted nets as one in integers; inputs: some of the pages they were fitted on, to see how large activations get.
 
-    Its logits are the mean of theirs, and those of ``window`` for the share that comes with it.
+    Its logits are the mean of theirs, and those of ``window`` for the share that comes with it; where a line is in
+    doubt those of ``second`` have a share beside all of these.
     """
     bodies, units = zip(*(_quantise_body(net, inputs, page_starts) for net in nets), strict=True)
-    weights = np.concatenate([net["last"] for net in nets]) / len(nets)
-    biases = np.mean([net["last_biases"] for net in nets], axis=0)
-    every_unit = np.concatenate(units)
-    windows: tuple[WindowBody, ...] = ()
+    last = _LastLayer(
+        np.concatenate([net["last"] for net in nets]) / len(nets),
+        np.mean([net["last_biases"] for net in nets], axis=0),
+        np.concatenate(units),
+    )
     if window is not None:
-        parts, share = window
-        windows = (parts.body,)
-        weights = np.concatenate([weights * (1 - share), parts.weights * share])
-        biases = biases * (1 - share) + parts.biases * share
-        every_unit = np.concatenate([every_unit, parts.units])
-    last = scale_layer(weights, biases, every_unit, np.full(len(every_unit), float(MAX_ACTIVATION)))
-    return DocumentNet(bodies, windows, last.end(temperature))
+        last = last.beside([window[0]], window[1])
+    look = None
+    if second is not None:
+        parts, share = second
+        look = SecondLook(tuple(one.body for one in parts), last.beside(parts, share).close(temperature))
+    return DocumentNet(bodies, (window[0].body,) if window else (), last.close(temperature), look)
+
+
+@dataclass(frozen=True)
+class _LastLayer:
+    """A last layer as fitted; units: of each of its inputs, what a step stands for."""
+
+    weights: npt.NDArray[np.float64]
+    biases: npt.NDArray[np.float64]
+    units: npt.NDArray[np.float64]
+
+    def beside(self, windows: Sequence[WindowParts], share: float) -> _LastLayer:
+        """The layer over these windows too; of the logits they have a share."""
+        return _LastLayer(
+            np.concatenate(
+                [self.weights * (1 - share), *(window.weights * (share / len(windows)) for window in windows)]
+            ),
+            self.biases * (1 - share) + np.mean([window.biases for window in windows], axis=0) * share,
+            np.concatenate([self.units, *(window.units for window in windows)]),
+        )
+
+    def close(self, temperature: float) -> Layer:
+        bounds = np.full(len(self.units), float(MAX_ACTIVATION))
+        return scale_layer(self.weights, self.biases, self.units, bounds).end(temperature)
 
 
 def _quantise_body(
     net: Weights, inputs: FloatArray, page_starts: IntArray
 ) -> tuple[RecurrentBody, npt.NDArray[np.float64]]:
     """All of a net but its last layer, and what a step of each of its activations stands for."""
+    if len(net["first"]) > inputs.shape[1]:
+        inputs = see_means(inputs, page_starts)
     steps, units = np.full(inputs.shape[1], float(MAX_STEPS)), np.full(inputs.shape[1], 1 / STEP)
     first, units = scale_layer(net["first"], net["first_biases"], units, steps).close(inputs.astype(np.float64))
     activations = first.activations(inputs)

@@ -1,4 +1,4 @@
-"""Fitting the net that sees each line amid its neighbours and its document's mean line."""
+"""Fitting the nets that see each line amid its neighbours and its document's mean line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class WindowPlan:
     phases: tuple[tuple[float, int], ...] = ((2e-3, 7), (7e-4, 4), (2e-4, 2))
     penalty: float = 1.0
     batch_lines: int = 1024
-    share: float = 0.5
+    share: float = 0.4
 
 
 @dataclass(frozen=True)

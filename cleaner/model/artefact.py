@@ -20,7 +20,7 @@ from cleaner.features.hints import Hints, compile_hints
 from cleaner.features.lines import FeatureTables
 from cleaner.features.meaning import WordVectors
 from cleaner.labels import KEPT, LABELS
-from cleaner.model.document_net import N_VIEWS, DocumentNet, WindowBody
+from cleaner.model.document_net import N_VIEWS, DocumentNet, SecondLook, WindowBody
 from cleaner.model.line_model import LINE_NAMES, GramWeights, LineModel
 from cleaner.model.nets import Layer, Net
 from cleaner.model.recurrence import Recurrence, RecurrentBody
@@ -301,9 +301,9 @@ def pack_document_net(net: DocumentNet) -> dict[str, npt.NDArray[Any]]:
         arrays |= _pack_layer(f"net{number}_first", body.first)
         arrays |= {f"net{number}_recurrence_{part}": getattr(body.recurrence, part) for part in _RECURRENCE_PARTS}
         arrays |= _pack_layer(f"net{number}_second", body.second)
-    for number, window in enumerate(net.windows):
-        arrays |= _pack_layer(f"window{number}_first", window.first)
-        arrays |= _pack_layer(f"window{number}_second", window.second)
+    arrays |= _pack_windows("window", net.windows)
+    if net.second is not None:
+        arrays |= _pack_windows("doubt", net.second.windows) | _pack_layer("doubt_last", net.second.last)
     return arrays
 
 
@@ -317,13 +317,27 @@ def unpack_document_net(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -
         )
         for number in range(_count_bodies(arrays, "net"))
     )
-    windows = tuple(
-        WindowBody(_unpack_layer(arrays, f"window{number}_first"), _unpack_layer(arrays, f"window{number}_second"))
-        for number in range(_count_bodies(arrays, "window"))
+    windows, doubt = _unpack_windows(arrays, "window"), _unpack_windows(arrays, "doubt")
+    # Those that see the mean line of the document take twice as many.
+    _check_inputs([body.first for body in bodies], n_inputs, 2 * n_inputs)
+    _check_inputs([window.first for window in (*windows, *doubt)], N_VIEWS * n_inputs)
+    second = SecondLook(doubt, _unpack_layer(arrays, "doubt_last")) if doubt else None
+    return DocumentNet(bodies, windows, _unpack_layer(arrays, "net_last"), second)
+
+
+def _pack_windows(kind: str, windows: Sequence[WindowBody]) -> dict[str, npt.NDArray[Any]]:
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for number, window in enumerate(windows):
+        arrays |= _pack_layer(f"{kind}{number}_first", window.first)
+        arrays |= _pack_layer(f"{kind}{number}_second", window.second)
+    return arrays
+
+
+def _unpack_windows(arrays: Mapping[str, npt.NDArray[Any]], kind: str) -> tuple[WindowBody, ...]:
+    return tuple(
+        WindowBody(_unpack_layer(arrays, f"{kind}{number}_first"), _unpack_layer(arrays, f"{kind}{number}_second"))
+        for number in range(_count_bodies(arrays, kind))
     )
-    _check_inputs([body.first for body in bodies], n_inputs)
-    _check_inputs([window.first for window in windows], N_VIEWS * n_inputs)
-    return DocumentNet(bodies, windows, _unpack_layer(arrays, "net_last"))
 
 
 def _count_bodies(arrays: Mapping[str, npt.NDArray[Any]], kind: str) -> int:
@@ -338,10 +352,10 @@ def _unpack_layer(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> Layer:
     return Layer(*(arrays[f"{name}_{part}"] for part in _LAYER_PARTS))
 
 
-def _check_inputs(layers: Sequence[Layer], n_inputs: int) -> None:
+def _check_inputs(layers: Sequence[Layer], *n_inputs: int) -> None:
     for layer in layers:
-        if layer.weights.shape[0] != n_inputs:
-            raise ValueError(f"its nets take {layer.weights.shape[0]} inputs, not {n_inputs}")
+        if layer.weights.shape[0] not in n_inputs:
+            raise ValueError(f"its nets take {layer.weights.shape[0]} inputs, not {n_inputs[0]}")
 
 
 def unpack_weights(data: bytes, path: Path) -> LineModel:

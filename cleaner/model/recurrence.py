@@ -157,8 +157,19 @@ def _pieces(page_starts: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int,
 
 @dataclass(frozen=True)
 class RecurrentBody:
-    """A layer over the inputs of each line, the recurrence over that, and a layer over both."""
+    """A layer over the inputs of each line, the recurrence over that, and a layer over both.
+
+    The weights of the first may have as many rows more, for the mean line of the document.
+    """
 
     first: Layer
     recurrence: Recurrence
     second: Layer
+
+    def enter(self, inputs: FloatArray, means: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
+        """Activations of the first layer; means: of each document the mean inputs, shape (n_documents, n_in)."""
+        own, mean = np.split(self.first.weights, [inputs.shape[1]])
+        sums = inputs @ own
+        if len(mean):
+            sums += np.repeat(means @ mean, np.diff(page_starts), axis=0)
+        return self.first.rectify(sums)
