@@ -102,7 +102,8 @@ class DocumentNet:
         return hidden, logits
 
     def _last_inputs(self, inputs: FloatArray, page_starts: IntArray) -> FloatArray:
-        means = mean_lines(inputs, page_starts)
+        sees_means = self.windows or any(body.sees_means(inputs.shape[1]) for body in self.bodies)
+        means = mean_lines(inputs, page_starts) if sees_means else inputs[:0]
         inner = [body.enter(inputs, means, page_starts) for body in self.bodies]
         states = run_together([body.recurrence for body in self.bodies], inner, page_starts)
         joined = (np.concatenate(both, axis=1) for both in zip(inner, states, strict=True))

@@ -166,10 +166,14 @@ class RecurrentBody:
     recurrence: Recurrence
     second: Layer
 
+    def sees_means(self, n_inputs: int) -> bool:
+        """Whether the first layer takes in more than the inputs of a line."""
+        return len(self.first.weights) > n_inputs
+
     def enter(self, inputs: FloatArray, means: FloatArray, page_starts: npt.NDArray[np.int64]) -> FloatArray:
         """Activations of the first layer; means: of each document the mean inputs, shape (n_documents, n_in)."""
         own, mean = np.split(self.first.weights, [inputs.shape[1]])
         sums = inputs @ own
-        if len(mean):
+        if self.sees_means(inputs.shape[1]):
             sums += np.repeat(means @ mean, np.diff(page_starts), axis=0)
         return self.first.rectify(sums)
