@@ -16,7 +16,8 @@ from bench._data import LabelledDocument
 from bench._rules import RULES
 from bench._setting import MODES, Setting, clean_pages
 from cleaner import Page
-from cleaner.learn.evaluate import IS_KEPT, MIN_CLASS_LINES, decision_report, text_report
+from cleaner.learn.evaluate import MIN_CLASS_LINES, decision_report, text_report
+from cleaner.model.nets import IS_KEPT
 
 
 @dataclass(frozen=True)

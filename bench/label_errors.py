@@ -32,9 +32,9 @@ from bench import _report
 from bench._training import OURS, PLANS, ROOT, CrossValidation, shipped_vectors, training_files
 from cleaner.labels import LABELS
 from cleaner.learn.corpus import LabelledDocument, read_rows
-from cleaner.learn.evaluate import IS_KEPT
 from cleaner.learn.train import Fitted
 from cleaner.learn.workflow import read_training_data
+from cleaner.model.nets import IS_KEPT
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

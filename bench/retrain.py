@@ -40,7 +40,7 @@ from bench._training import training_files
 from cleaner.learn.adapt import AdaptPlan
 from cleaner.learn.compare import Decisions
 from cleaner.learn.corpus import LabelledDocument, group_documents, site_of
-from cleaner.learn.evaluate import IS_KEPT, bootstrap_interval, drop_prf, threshold_at_loss
+from cleaner.learn.evaluate import bootstrap_interval, drop_prf, threshold_at_loss
 from cleaner.learn.new_labels import NewDocument
 from cleaner.learn.package import write_model
 from cleaner.learn.plan import TrainingPlan
@@ -50,6 +50,7 @@ from cleaner.learn.train import fit
 from cleaner.learn.workflow import TrainingData, read_training_data
 from cleaner.model.artefact import DEFAULT_DROPPED, DEFAULT_MODEL, Model, choose_thresholds, decide, load_model
 from cleaner.model.line_model import LineModel
+from cleaner.model.nets import IS_KEPT
 
 PARTISAN = (
     "addictinginfo.com",

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from cleaner.learn.evaluate import IS_KEPT, bootstrap_interval, drop_prf, lines_lost
+from cleaner.learn.evaluate import bootstrap_interval, drop_prf, lines_lost
 from cleaner.learn.new_labels import UNLABELLED
+from cleaner.model.nets import IS_KEPT
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cleaner.labels import BODY, KEPT, LABELS
+from cleaner.labels import BODY, LABELS
+from cleaner.model.nets import IS_KEPT
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -27,9 +28,6 @@ LOSS_CAP = 5
 
 MIN_CLASS_LINES = 20
 """A class with fewer lines gets no F1 of its own: its interval would span half the scale."""
-
-IS_KEPT: BoolArray = np.array([label in KEPT for label in LABELS])
-"""bool, shape (n_labels,): whether lines of a class belong to the article."""
 
 
 # --- lines kept and dropped -----------------------------------------------------------------------------------------

@@ -19,10 +19,10 @@ from cleaner.features.chars import CharTables
 from cleaner.features.hints import Hints, compile_hints
 from cleaner.features.lines import FeatureTables
 from cleaner.features.meaning import WordVectors
-from cleaner.labels import KEPT, LABELS
+from cleaner.labels import LABELS
 from cleaner.model.document_net import N_VIEWS, DocumentNet, SecondLook, WindowBody
 from cleaner.model.line_model import LINE_NAMES, GramWeights, LineModel
-from cleaner.model.nets import Layer, Net
+from cleaner.model.nets import IS_KEPT, Layer, Net
 from cleaner.model.recurrence import Recurrence, RecurrentBody
 from cleaner.types import Lines
 
@@ -36,7 +36,7 @@ TEXT_KIND, PAGE_KIND = "text", "page"
 SCORE_DIGITS = 4
 
 
-DEFAULT_DROPPED = np.array([label not in KEPT for label in LABELS])
+DEFAULT_DROPPED = ~IS_KEPT
 """bool, shape (13,): the classes that go unless the user says otherwise."""
 
 INPUT_KINDS = ("article", "mixed", "half", "page")

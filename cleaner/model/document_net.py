@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
-from cleaner.labels import KEPT, LABELS
-from cleaner.model.nets import EXACT_FLOAT, MAX_STEPS, Layer
+from cleaner.model.nets import EXACT_FLOAT, IS_KEPT, MAX_STEPS, Layer
 from cleaner.model.recurrence import RecurrentBody, run_together
 
 IntArray = npt.NDArray[np.int64]
@@ -25,7 +24,6 @@ N_VIEWS = 4
 """A line by itself, the line before it, the line after it, and the mean line of its document."""
 
 
-_IS_KEPT = np.array([label in KEPT for label in LABELS])
 # By how much the likeliest class of debris is ahead of the likeliest class of the article, in logits: a debris score
 # between about .2 and .95. Between .05 and .97 there are half as many lines again, and no figure was another.
 _IN_DOUBT = (np.float32(-1.5), np.float32(3.0))
@@ -67,9 +65,11 @@ class SecondLook:
     windows: tuple[WindowBody, ...]
     last: Layer
 
-    def logits(self, hidden: FloatArray, inputs: FloatArray, page_starts: IntArray, lines: IntArray) -> FloatArray:
+    def logits(
+        self, hidden: FloatArray, inputs: FloatArray, means: FloatArray, page_starts: IntArray, lines: IntArray
+    ) -> FloatArray:
         """Of some lines, by their numbers; float32, shape (len(lines), 13). hidden: of all, as `last` takes them in."""
-        seen = see_windows(inputs, page_starts, lines)
+        seen = see_windows(inputs, page_starts, lines, means)
         every = [window.second.activations(window.first.activations(seen)) for window in self.windows]
         return self.last.logits(np.concatenate([hidden[lines], *every], axis=1))
 
@@ -94,16 +94,16 @@ class DocumentNet:
     def look(self, inputs: FloatArray, page_starts: IntArray) -> tuple[FloatArray, FloatArray]:
         """What the last layer takes in, float32 that hold integers in [0, 255], shape (n_lines, n_activations), and the
         logits."""
-        hidden = self._last_inputs(inputs, page_starts)
+        sees_means = self.windows or self.second or any(body.sees_means(inputs.shape[1]) for body in self.bodies)
+        means = mean_lines(inputs, page_starts) if sees_means else inputs[:0]
+        hidden = self._last_inputs(inputs, means, page_starts)
         logits = self.last.logits(hidden)
         if self.second is not None:
             lines = _lines_in_doubt(logits)
-            logits[lines] = self.second.logits(hidden, inputs, page_starts, lines)
+            logits[lines] = self.second.logits(hidden, inputs, means, page_starts, lines)
         return hidden, logits
 
-    def _last_inputs(self, inputs: FloatArray, page_starts: IntArray) -> FloatArray:
-        sees_means = self.windows or any(body.sees_means(inputs.shape[1]) for body in self.bodies)
-        means = mean_lines(inputs, page_starts) if sees_means else inputs[:0]
+    def _last_inputs(self, inputs: FloatArray, means: FloatArray, page_starts: IntArray) -> FloatArray:
         inner = [body.enter(inputs, means, page_starts) for body in self.bodies]
         states = run_together([body.recurrence for body in self.bodies], inner, page_starts)
         joined = (np.concatenate(both, axis=1) for both in zip(inner, states, strict=True))
@@ -113,17 +113,21 @@ class DocumentNet:
 
 
 def _lines_in_doubt(logits: FloatArray) -> IntArray:
-    lead = logits[:, ~_IS_KEPT].max(axis=1) - logits[:, _IS_KEPT].max(axis=1)
+    lead = logits[:, ~IS_KEPT].max(axis=1) - logits[:, IS_KEPT].max(axis=1)
     low, high = _IN_DOUBT
     return np.flatnonzero((lead > low) & (lead < high))
 
 
-def see_windows(inputs: FloatArray, page_starts: IntArray, lines: IntArray | None = None) -> FloatArray:
+def see_windows(
+    inputs: FloatArray, page_starts: IntArray, lines: IntArray | None = None, means: FloatArray | None = None
+) -> FloatArray:
     """Each line's inputs, those of the line before, of the line after, and of its document's mean line.
 
     Beyond the ends of a document all is 0. lines: the numbers of those that are wanted; all of them where it is None.
-    float32, shape (n_lines, N_VIEWS * n_in).
+    means: as `mean_lines` gives them, where they are known. float32, shape (n_lines, N_VIEWS * n_in).
     """
+    if means is None:
+        means = mean_lines(inputs, page_starts)
     if lines is None:
         lines = np.arange(len(inputs))
     documents = np.searchsorted(page_starts, lines, side="right") - 1
@@ -131,7 +135,7 @@ def see_windows(inputs: FloatArray, page_starts: IntArray, lines: IntArray | Non
     before, after = inputs[np.maximum(lines - 1, 0)], inputs[np.minimum(lines + 1, last)]
     before[lines == page_starts[documents]] = 0
     after[lines + 1 == page_starts[documents + 1]] = 0
-    return np.concatenate([inputs[lines], before, after, mean_lines(inputs, page_starts)[documents]], axis=1)
+    return np.concatenate([inputs[lines], before, after, means[documents]], axis=1)
 
 
 def see_means(inputs: FloatArray, page_starts: IntArray) -> FloatArray:

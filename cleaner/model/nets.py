@@ -13,9 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
-from cleaner.labels import LABELS
+from cleaner.labels import KEPT, LABELS
 
 N_LABELS = len(LABELS)
+
+IS_KEPT = np.array([label in KEPT for label in LABELS])
+"""Of each class whether its lines are kept unless a user says otherwise; bool, shape (13,)."""
 
 # A standardised feature is cut at 4 deviations and counted in steps of 1/31, which keeps it within seven bits.
 STEP = 31
