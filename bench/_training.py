@@ -17,9 +17,10 @@ from cleaner.learn.corpus import LabelledDocument
 from cleaner.learn.fit import GramModels, gram_logits, gram_matrix
 from cleaner.learn.leftovers import EXTRACTORS
 from cleaner.learn.net_task import FittedNets, NetTask
-from cleaner.learn.plan import TrainingPlan
+from cleaner.learn.plan import QUICK_LOOKS, TrainingPlan, plan_looks
 from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.train import Fitted, Log, _as_lines, _Trainer
+from cleaner.learn.trees import TreePlan
 from cleaner.learn.vectors import read_vectors
 from cleaner.learn.window import WindowPlan
 from cleaner.learn.workflow import TrainingData, TrainingFiles
@@ -93,6 +94,8 @@ class BenchPlan:
         return replace(data, pages=pages, leftovers=[left for left in data.leftovers if left.page_id in known])
 
 
+FEW_LOOKS = plan_looks(1, TreePlan(n_lines=60_000, n_trees=100))
+
 # A cross-validation by `small` costs a minute and a half of one core, by `full` more than ten. Models by `small` are
 # weak: they found 12 % of made pointers to other stories, of which the shipped model finds 74 %.
 PLANS = {
@@ -108,7 +111,7 @@ PLANS = {
                 n_whole=200,
                 n_left=1500,
                 gram_epochs=4,
-                n_second=1,
+                looks=FEW_LOOKS,
                 n_scored_pages=100,
             ),
             2000,
@@ -123,7 +126,7 @@ PLANS = {
                 n_left=400,
                 gram_epochs=3,
                 net=NetPlan(n_epochs=6, sees_mean=True),
-                n_second=1,
+                looks=FEW_LOOKS,
                 n_scored_pages=60,
             ),
             400,
@@ -139,7 +142,7 @@ PLANS = {
                 gram_epochs=2,
                 net=NetPlan(n_inner=16, n_units=8, n_last=8, n_epochs=6, rate=4e-3, dropout=0.1),
                 window=WindowPlan((16, 8), ((3e-3, 4),)),
-                n_second=1,
+                looks=QUICK_LOOKS,
                 n_scored_pages=10,
             ),
             40,

@@ -43,6 +43,7 @@ from cleaner.learn.corpus import LabelledDocument, group_documents
 from cleaner.learn.evaluate import average_precision, bootstrap_interval, drop_prf, threshold_at_loss
 from cleaner.learn.fit import GramModels
 from cleaner.learn.net_task import FittedNets, NetTask, fit_task
+from cleaner.learn.plan import TrainingPlan
 from cleaner.learn.train import LEFT
 from cleaner.learn.workflow import TrainingData, read_training_data
 from cleaner.model.artefact import DEFAULT_DROPPED
@@ -64,7 +65,8 @@ class Variant:
 
     columns: of LINE_NAMES. without_kind: of made documents. without_ours: documents that texts.tsv labels.
     without: told by what is known of them, such as pages that a page model labelled. without_page_lines: in stage one.
-    is_alone: each line by itself, as if it were a document.
+    is_alone: each line by itself, as if it were a document. without_looks: lines in doubt are not looked at again.
+    without_trees: they are, by windows alone.
     """
 
     name: str
@@ -74,7 +76,16 @@ class Variant:
     without: Callable[[LabelledDocument], bool] | None = None
     without_page_lines: bool = False
     is_alone: bool = False
+    without_looks: bool = False
+    without_trees: bool = False
     seed: int = 0
+
+    def change_plan(self, plan: TrainingPlan) -> TrainingPlan:
+        """The plan of its nets."""
+        looks = () if self.without_looks else plan.looks
+        if self.without_trees:
+            looks = tuple(replace(look, trees=None) for look in looks)
+        return replace(plan, looks=looks, seed=plan.seed + self.seed)
 
 
 EVERYTHING = Variant("everything")
@@ -97,6 +108,8 @@ VARIANTS = (
     Variant("meaning", MEANING_NAMES),
     Variant("title", _TITLE_NAMES),
     Variant("recurrence", is_alone=True),
+    Variant("looks at lines in doubt", without_looks=True),
+    Variant("trees", without_trees=True),
     Variant("nothing, another seed", seed=1),
 )
 
@@ -130,7 +143,7 @@ class Ablation(CrossValidation):
             self.measured += chosen
             for variant in self.variants:
                 task, grams = self._do_without(variant, fold, tasks[fold])
-                nets = fit_task(task, replace(self.plan, seed=self.plan.seed + variant.seed))
+                nets = fit_task(task, variant.change_plan(self.plan))
                 weights = exponentials(
                     self.score_together(chosen, grams, self._model_of(task, nets), is_alone=variant.is_alone)
                 )

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench._training import BenchPlan
 from cleaner.labels import LABEL_INDEX
 from cleaner.learn.corpus import LabelledDocument, read_labels
-from cleaner.learn.plan import TrainingPlan
+from cleaner.learn.plan import QUICK_LOOKS, TrainingPlan
 from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.window import WindowPlan
 
@@ -24,7 +24,9 @@ NET = NetPlan(n_inner=8, n_units=4, n_last=8, n_epochs=2)
 WINDOW = WindowPlan((8, 8), ((3e-3, 2),))
 MICRO = BenchPlan(
     "micro",
-    TrainingPlan(n_folds=3, n_inserted=30, n_cropped=0, n_whole=0, gram_epochs=1, net=NET, window=WINDOW, n_second=1),
+    TrainingPlan(
+        n_folds=3, n_inserted=30, n_cropped=0, n_whole=0, gram_epochs=1, net=NET, window=WINDOW, looks=QUICK_LOOKS
+    ),
     5,
 )
 

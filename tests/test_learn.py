@@ -27,7 +27,7 @@ from cleaner.learn.fit import fit_grams, fit_net, gram_logits, gram_matrix, meas
 from cleaner.learn.line_labels import LineLabel, ReadLabels, digest_line
 from cleaner.learn.package import FlatJudgement, judge_document
 from cleaner.learn.pages import label_page, read_pages, read_suspects
-from cleaner.learn.plan import TrainingPlan
+from cleaner.learn.plan import QUICK_LOOKS, TrainingPlan
 from cleaner.learn.recurrent import NetPlan
 from cleaner.learn.train import fit, fit_temperature
 from cleaner.learn.window import WindowPlan
@@ -43,7 +43,7 @@ TINY = TrainingPlan(
     gram_epochs=2,
     net=NetPlan(n_inner=8, n_units=4, n_last=8, n_epochs=2),
     window=WindowPlan((8, 8), ((3e-3, 2),)),
-    n_second=1,
+    looks=QUICK_LOOKS,
 )
 
 

@@ -11,19 +11,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import run
+from whole_numbers import assert_sums_are_exact
 
 from cleaner import Cleaner
 from cleaner.errors import ModelError
 from cleaner.features.chars import encode_lines
 from cleaner.features.ngrams import gram_bag
 from cleaner.labels import LABEL_INDEX
-from cleaner.learn.adapt import Adapter, AdaptPlan, change_last, fit_shift
+from cleaner.learn.adapt import Adapter, AdaptPlan, change_logits, fit_shift
 from cleaner.learn.compare import Decisions, compare_decisions
 from cleaner.learn.corpus import group_documents
 from cleaner.learn.new_labels import UNLABELLED, NewDocument, read_new_labels
 from cleaner.learn.replay import REPLAY, read_replay
 from cleaner.learn.retrain import Lesson
-from cleaner.model.artefact import DEFAULT_DROPPED, DEFAULT_MODEL, Model, decide, find_model, load_model
+from cleaner.model.artefact import (
+    DEFAULT_DROPPED,
+    DEFAULT_MODEL,
+    Model,
+    decide,
+    find_model,
+    load_model,
+    pack_document_net,
+    unpack_document_net,
+)
 from cleaner.model.nets import MAX_ACTIVATION
 from cleaner.model.span_artefact import load_span_model
 
@@ -188,7 +198,7 @@ def test_too_few_labels_are_called_so_and_leave_the_nets_as_they_are(base: Path,
     assert result.code == 0 and "too few labels" in result.err
     assert retraining(tmp_path / "m")["new"] is None
     old, new = load_model(base).line_model, load_model(tmp_path / "m").line_model
-    assert (old.net.last.weights == new.net.last.weights).all()
+    assert new.net.change is None
     assert (old.grams.weights != new.grams.weights).any()
 
 
@@ -206,7 +216,7 @@ def test_lines_of_a_table_teach_words_and_not_neighbours(base: Path, tmp_path: P
     result = run("train", "--labels", path, "--base", base, "-o", tmp_path / "m")
     assert result.code == 0, result.err
     old, new = load_model(base).line_model, load_model(tmp_path / "m").line_model
-    assert (old.net.last.weights == new.net.last.weights).all()
+    assert new.net.change is None
     assert (old.grams.weights != new.grams.weights).any()
 
 
@@ -247,20 +257,22 @@ def test_old_lines_hold_the_net_more_the_more_they_weigh(base: Path) -> None:
     assert drift(300) < 0.6 * drift(1)
 
 
-def test_a_change_of_the_last_layer_moves_lines_in_doubt_as_far_as_all_others(base: Path) -> None:
+def test_changes_of_the_logits_add_up_for_lines_in_doubt_and_all_others(base: Path) -> None:
     model = load_model(base)
     net, replay = model.line_model.net, read_replay(model)
-    assert net.second is not None
     inputs = replay.inputs.astype(np.float32)
     hidden, logits = net.look(inputs, replay.page_starts)
-    again = (net.last.logits(hidden) != logits).any(axis=1)
+    again = net.looks[0].is_in_doubt(net.last.logits(hidden))
     assert 10 < again.sum() < len(again) - 10
-    # The same for every class, so that the same lines stay in doubt.
-    change = np.repeat(np.random.default_rng(0).normal(0, 1, (hidden.shape[1] + 1, 1)), logits.shape[1], axis=1)
-    moved = change_last(net, change).logits(inputs, replay.page_starts)
-    wanted = hidden / MAX_ACTIVATION @ change[:-1] + change[-1]
-    np.testing.assert_allclose(moved - logits, wanted, atol=0.02)
+    rng = np.random.default_rng(0)
+    changes = [rng.normal(0, 1, (hidden.shape[1] + 1, logits.shape[1])) for _ in range(2)]
+    moved = change_logits(change_logits(net, changes[0]), changes[1])
+    wanted = sum(hidden / MAX_ACTIVATION @ change[:-1] + change[-1] for change in changes)
+    np.testing.assert_allclose(moved.logits(inputs, replay.page_starts) - logits, wanted, atol=0.02)
     assert np.abs(wanted[again]).mean() > 0.1
+    assert_sums_are_exact(moved)
+    same = unpack_document_net(pack_document_net(moved), inputs.shape[1])
+    np.testing.assert_array_equal(same.logits(inputs, replay.page_starts), moved.logits(inputs, replay.page_starts))
 
 
 def test_the_model_of_a_fold_has_not_seen_its_documents(base: Path) -> None:
@@ -277,7 +289,9 @@ def test_the_model_of_a_fold_has_not_seen_its_documents(base: Path) -> None:
         Adapter(model.line_model, chosen.replay, chosen.new, AdaptPlan()).fit(fold) for chosen in (lesson, other)
     )
     np.testing.assert_array_equal(first.grams.weights, second.grams.weights)
-    np.testing.assert_array_equal(first.net.last.weights, second.net.last.weights)
+    assert first.net.change is not None and second.net.change is not None
+    for part in ("weights", "biases", "scales"):
+        np.testing.assert_array_equal(getattr(first.net.change, part), getattr(second.net.change, part))
 
 
 def _new_documents() -> list[NewDocument]:

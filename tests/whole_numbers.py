@@ -29,9 +29,9 @@ def assert_sums_are_exact(net: DocumentNet) -> None:
             (recurrence.states, np.array(STATE_STEPS), np.zeros(1)),
             (body.second.weights, joined[:, None], body.second.biases),
         ]
-    if net.second is not None:
-        layers.append((net.second.last.weights, np.array(MAX_ACTIVATION), net.second.last.biases))
-    for window in (*net.windows, *(net.second.windows if net.second else ())):
+    lasts = [*(look.last for look in net.looks), *([net.change] if net.change else [])]
+    layers += [(last.weights, np.array(MAX_ACTIVATION), last.biases) for last in lasts]
+    for window in (window for look in net.looks for window in look.windows):
         layers += [
             (window.first.weights, np.array(MAX_STEPS), window.first.biases),
             (window.second.weights, np.array(MAX_ACTIVATION), window.second.biases),

@@ -2,9 +2,9 @@
 
 Stage one moves under a penalty towards its weights; grams that the old data used much move less, by the sum of their
 squares there (elastic weight consolidation: Kirkpatrick et al., "Overcoming catastrophic forgetting in neural
-networks", PNAS 2017). Of the net only the last layers move: towards the new labels, and on the replay sample towards
-the probabilities that the old net gave (Li and Hoiem, "Learning without Forgetting", 2016). Both are convex, so the
-same lines give the same model.
+networks", PNAS 2017). To the logits of the net a layer is added over what it says in order: towards the new labels, and
+on the replay sample towards the probabilities that the old net gave (Li and Hoiem, "Learning without Forgetting",
+2016). Both are convex, so the same lines give the same model.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cleaner.learn.replay import Replay
 from cleaner.model.artefact import DEFAULT_DROPPED
 from cleaner.model.document_net import DocumentNet
 from cleaner.model.line_model import N_STAGE_ONE, GramWeights, LineModel
-from cleaner.model.nets import MAX_ACTIVATION, N_LABELS, Layer
+from cleaner.model.nets import MAX_ACTIVATION, N_LABELS
 from cleaner.types import Lines
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class AdaptPlan:
     """How far a model moves; chosen on groups of sites held out of training and on what it cost on data/.
 
     gram_penalty, gram_memory: on the square of a change to stage one, for each bucket and for its use by the old data;
-    without the second .8 points of F1 at 1 % lost were gone. net_penalty: on that of a change to the last layer.
+    without the second .8 points of F1 at 1 % lost were gone. net_penalty: on that of what is added to the logits.
     replay_weight: of all old lines together, in units of all new ones; at 5 .7 points were gone, at 10 .1, and at 20
     new debris of other languages was learned half as well.
     """
@@ -74,7 +74,7 @@ class Adapter:
         self, base: LineModel, replay: Replay, new: NewLines, plan: AdaptPlan, *, move_net: bool = True
     ) -> None:
         self.base, self.replay, self.new, self.plan, self.move_net = base, replay, new, plan, move_net
-        # Activations before the last layer; float32, shape (n_lines, n_units).
+        # What the net says in order; float32, shape (n_lines, n_units).
         self._old_hidden, self._old_logits = base.net.look(replay.inputs.astype(np.float32), replay.page_starts)
         self._shifts: dict[frozenset[int], Float64Array] = {}
         # All that follows is over the buckets that the new lines use; no other weight moves.
@@ -100,8 +100,8 @@ class Adapter:
         learn = np.repeat(new.in_context & ~np.isin(new.folds, list(without)), np.diff(new.lines.page_starts))
         learn &= new.labels != UNLABELLED
         hidden, logits = base.net.look(base.line_inputs(new.lines, None, stage_one), new.lines.page_starts)
-        change = self._fit_last(hidden[learn], logits[learn], new.labels[learn])
-        return change_last(base.net, change)
+        change = self._fit_change(hidden[learn], logits[learn], new.labels[learn])
+        return change_logits(base.net, change)
 
     def _shifted(self, shift: Float64Array, rows: npt.NDArray[np.bool_]) -> FloatArray:
         return np.clip(self._logits[rows] + self._matrix[rows] @ shift, -8, 8).astype(np.float32)
@@ -114,8 +114,8 @@ class Adapter:
             self._shifts[without] = fit_shift(self._matrix[learn], self._logits[learn], labels, self._penalties)
         return self._shifts[without]
 
-    def _fit_last(self, hidden: FloatArray, logits: FloatArray, labels: IntArray) -> Float64Array:
-        """What is added to the last layer, a row for each hidden unit and one for the bias."""
+    def _fit_change(self, hidden: FloatArray, logits: FloatArray, labels: IntArray) -> Float64Array:
+        """What is added to the logits, a row for each hidden unit and one for the bias."""
         plan = self.plan
         targets = np.concatenate([np.eye(N_LABELS)[labels], _softmax(self._old_logits)])
         # The old lines together weigh as much as so many new ones, however few those are.
@@ -177,18 +177,19 @@ def _shift_grams(grams: GramWeights, used: npt.NDArray[np.int32], shift: Float64
     return GramWeights(weights, grams.scales, grams.biases)
 
 
-def change_last(net: DocumentNet, change: Float64Array) -> DocumentNet:
-    """The net with a change to its logits, linear in the hidden units, taken into its last layers."""
-    second = net.second and replace(net.second, last=_change_layer(net.second.last, change))
-    return replace(net, last=_change_layer(net.last, change), second=second)
+def change_logits(net: DocumentNet, change: Float64Array) -> DocumentNet:
+    """The net with a change to its logits, linear in its hidden units, beside any that it had.
 
-
-def _change_layer(layer: Layer, change: Float64Array) -> Layer:
-    """change: a row for each of the layer's first inputs, which are the hidden units, and one for the bias."""
-    scales, bounds = layer.scales.astype(np.float64), np.full(len(layer.weights), float(MAX_ACTIVATION))
-    weights = layer.weights * scales
-    weights[: len(change) - 1] += change[:-1] / MAX_ACTIVATION
-    return scale_layer(weights, layer.biases * scales + change[-1], np.ones(len(bounds)), bounds).end()
+    change: a row for each hidden unit and one for the bias.
+    """
+    if not change.any():
+        return net
+    weights, biases = change[:-1] / MAX_ACTIVATION, change[-1]
+    if net.change is not None:
+        scales = net.change.scales.astype(np.float64)
+        weights, biases = weights + net.change.weights * scales, biases + net.change.biases * scales
+    bounds = np.full(len(weights), float(MAX_ACTIVATION))
+    return replace(net, change=scale_layer(weights, biases, np.ones(len(bounds)), bounds).end())
 
 
 def _softmax(logits: FloatArray) -> Float64Array:

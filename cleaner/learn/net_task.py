@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ import numpy.typing as npt
 
 from cleaner.features.shape import FloatArray
 from cleaner.learn.fit import IntArray, rows_of_pages, sample_pages
-from cleaner.learn.plan import TrainingPlan
-from cleaner.learn.recurrent import Weights, fit_recurrent, quantise_nets
-from cleaner.learn.window import WindowParts, fit_window, quantise_window
+from cleaner.learn.plan import LookPlan, TrainingPlan
+from cleaner.learn.recurrent import LookParts, Weights, fit_recurrent, quantise_nets
+from cleaner.learn.trees import fit_trees
+from cleaner.learn.window import fit_window, quantise_window
 from cleaner.model.artefact import DEFAULT_DROPPED
-from cleaner.model.document_net import DocumentNet
+from cleaner.model.document_net import DocumentNet, TreeShare
 from cleaner.model.nets import N_LABELS
 
 
@@ -22,13 +24,20 @@ from cleaner.model.nets import N_LABELS
 class FittedNets:
     """Nets fitted to the same documents, which judge together.
 
-    in_order: those that read lines in their order. window: the one that sees a line amid its neighbours, and its share
-    of the logits. second: more of these, for lines in doubt, and what share they have there.
+    in_order: those that read lines in their order. looks: what is asked about lines in doubt.
     """
 
     in_order: list[Weights]
-    window: tuple[Any, float] | None
-    second: tuple[list[Any], float] | None = None
+    looks: list[FittedLook]
+
+
+@dataclass(frozen=True)
+class FittedLook:
+    """What is asked about lines in doubt, as fitted by a plan: windows, and trees if the plan wants them."""
+
+    plan: LookPlan
+    windows: list[Any]
+    trees: TreeShare | None
 
 
 @dataclass(frozen=True)
@@ -68,12 +77,12 @@ class NetTask:
         rows, starts = sample_pages(self.page_starts)
         inputs = self.inputs[rows].astype(np.float32)
 
-        def cut(window: Any) -> WindowParts:
-            return quantise_window(window, inputs, starts)
+        def cut(look: FittedLook) -> LookParts:
+            plan = look.plan
+            windows = [quantise_window(window, inputs, starts) for window in look.windows]
+            return LookParts(plan.low, plan.high, windows, plan.share, look.trees)
 
-        window = nets.window and (cut(nets.window[0]), nets.window[1])
-        second = nets.second and ([cut(one) for one in nets.second[0]], nets.second[1])
-        return quantise_nets(nets.in_order, inputs, starts, temperature, window, second)
+        return quantise_nets(nets.in_order, inputs, starts, temperature, [cut(look) for look in nets.looks])
 
 
 def fit_task(task: NetTask, plan: TrainingPlan) -> FittedNets:
@@ -82,6 +91,8 @@ def fit_task(task: NetTask, plan: TrainingPlan) -> FittedNets:
     One net that learned of two what they say of each line (distillation) found less than the two together: F1 at 1 %
     lost .824 and .844 out of fold on scraped texts, average precision .913 and .918.
     """
+    # Threads are limited of those libraries alone that are loaded before.
+    import sklearn.ensemble  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     inputs, starts = task.inputs.astype(np.float32), task.page_starts
@@ -93,14 +104,19 @@ def fit_task(task: NetTask, plan: TrainingPlan) -> FittedNets:
             fit_recurrent(inputs, task.labels, weights, starts, plan.net, plan.seed + 1 + number)
             for number in range(plan.n_nets)
         ]
-        if plan.window is None:
-            return FittedNets(in_order, None)
-        windows = [
-            fit_window(inputs, task.labels, weights, starts, plan.window, plan.seed + number)
-            for number in range(1 + plan.n_second)
-        ]
-    second = (windows[1:], plan.second_share) if plan.n_second else None
-    return FittedNets(in_order, (windows[0], plan.window.share), second)
+        looks = []
+        seeds = count(plan.seed)
+        for look in plan.looks:
+            windows = [
+                fit_window(inputs, task.labels, weights, starts, plan.window, next(seeds))
+                for _ in range(look.n_windows)
+            ]
+            trees = None
+            if look.trees is not None:
+                boosted = fit_trees(inputs, task.labels, weights, starts, look.trees, plan.seed)
+                trees = TreeShare(boosted, look.tree_share)
+            looks.append(FittedLook(look, windows, trees))
+    return FittedNets(in_order, looks)
 
 
 # A class of debris with less than this share of the lines counts for more, by the root; without, biographies and ads

@@ -334,9 +334,9 @@ A classifier of the lines of scraped news. It gives each line the probabilities 
 probabilities of the dropped classes add up to the threshold of the mode goes.
 
 Two stages: hashed character 4-grams in a linear model, fitted with scikit-learn; then its scores with dense features
-of each line in two small nets: one reads the lines of a document in their order, forwards and backwards, one sees a
-line amid its neighbours and the mean of its document. Run with numpy in whole numbers. The weights stand over hashes:
-no sentence of the training data can be read from them.
+of each line in a small net that reads the lines of a document in their order, forwards and backwards. About lines in
+doubt others are asked: nets that see a line amid its neighbours and the mean of its document, and boosted trees. Run
+with numpy in whole numbers. The weights stand over hashes: no sentence of the training data can be read from them.
 
 ## Trained on
 

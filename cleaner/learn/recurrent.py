@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cleaner.features.shape import FloatArray
 from cleaner.learn.fit import IntArray, rows_of_pages, scale_layer
 from cleaner.learn.window import WindowParts
-from cleaner.model.document_net import DocumentNet, SecondLook, see_means
+from cleaner.model.document_net import DocumentNet, Look, TreeShare, see_means
 from cleaner.model.nets import EXACT_FLOAT, MAX_ACTIVATION, MAX_STEPS, N_LABELS, STEP, Layer
 from cleaner.model.recurrence import (
     STATE_STEPS,
@@ -277,18 +277,32 @@ def _batches(page_starts: IntArray, n_lines: int, rng: np.random.Generator) -> I
         yield groups[number]
 
 
+@dataclass(frozen=True)
+class LookParts:
+    """What a look at lines in doubt is made of.
+
+    low, high: as `Look`'s. windows: they have a share of the logits beside all that was asked before. trees: judge
+    beside all of it.
+    """
+
+    low: float
+    high: float
+    windows: Sequence[WindowParts]
+    share: float
+    trees: TreeShare | None = None
+
+
 def quantise_nets(
     nets: Sequence[Weights],
     inputs: FloatArray,
     page_starts: IntArray,
     temperature: float = 1.0,
-    window: tuple[WindowParts, float] | None = None,
-    second: tuple[Sequence[WindowParts], float] | None = None,
+    looks: Sequence[LookParts] = (),
 ) -> DocumentNet:
     """Fitted nets as one in integers; inputs: some of the pages they were fitted on, to see how large activations get.
 
-    Its logits are the mean of theirs, and those of ``window`` for the share that comes with it; where a line is in
-    doubt those of ``second`` have a share beside all of these.
+    Its logits are the mean of theirs; where a line is in doubt, what the looks say has a share. In the end they are
+    divided by the temperature.
     """
     bodies, units = zip(*(_quantise_body(net, inputs, page_starts) for net in nets), strict=True)
     last = _LastLayer(
@@ -296,13 +310,12 @@ def quantise_nets(
         np.mean([net["last_biases"] for net in nets], axis=0),
         np.concatenate(units),
     )
-    if window is not None:
-        last = last.beside([window[0]], window[1])
-    look = None
-    if second is not None:
-        parts, share = second
-        look = SecondLook(tuple(one.body for one in parts), last.beside(parts, share).close(temperature))
-    return DocumentNet(bodies, (window[0].body,) if window else (), last.close(temperature), look)
+    first, closed = last.close(), []
+    for look in looks:
+        last = last.beside(look.windows, look.share)
+        windows = tuple(window.body for window in look.windows)
+        closed.append(Look(look.low, look.high, windows, last.close(), look.trees))
+    return DocumentNet(bodies, first, tuple(closed), temperature)
 
 
 @dataclass(frozen=True)
@@ -315,6 +328,8 @@ class _LastLayer:
 
     def beside(self, windows: Sequence[WindowParts], share: float) -> _LastLayer:
         """The layer over these windows too; of the logits they have a share."""
+        if not windows:
+            return self
         return _LastLayer(
             np.concatenate(
                 [self.weights * (1 - share), *(window.weights * (share / len(windows)) for window in windows)]
@@ -323,9 +338,9 @@ class _LastLayer:
             np.concatenate([self.units, *(window.units for window in windows)]),
         )
 
-    def close(self, temperature: float) -> Layer:
+    def close(self) -> Layer:
         bounds = np.full(len(self.units), float(MAX_ACTIVATION))
-        return scale_layer(self.weights, self.biases, self.units, bounds).end(temperature)
+        return scale_layer(self.weights, self.biases, self.units, bounds).end()
 
 
 def _quantise_body(

@@ -224,7 +224,7 @@ class _Trainer:
         article is known, whatever it looks like. The nets that doubt one fold have seen the others, so which lines a
         net does without hangs a little on the fold that it is measured on; it learns no label from there.
         """
-        plan = replace(self.plan, n_nets=1, window=None, n_second=0)
+        plan = replace(self.plan, n_nets=1, looks=())
         own = [task.choose(np.flatnonzero(task.kinds != LEFT)) for task in tasks]
         for fold, nets in enumerate(self._fit_each(own, plan)):
             chosen = [index for index in range(self.n_own, len(self.sources)) if self.folds[index] == fold]

@@ -20,10 +20,11 @@ from cleaner.features.hints import Hints, compile_hints
 from cleaner.features.lines import FeatureTables
 from cleaner.features.meaning import WordVectors
 from cleaner.labels import LABELS
-from cleaner.model.document_net import N_VIEWS, DocumentNet, SecondLook, WindowBody
+from cleaner.model.document_net import N_VIEWS, DocumentNet, Look, TreeShare, WindowBody
 from cleaner.model.line_model import LINE_NAMES, GramWeights, LineModel
 from cleaner.model.nets import IS_KEPT, Layer, Net
 from cleaner.model.recurrence import Recurrence, RecurrentBody
+from cleaner.model.trees import BoostedTrees
 from cleaner.types import Lines
 
 FORMAT_VERSION = 1
@@ -301,47 +302,79 @@ def pack_document_net(net: DocumentNet) -> dict[str, npt.NDArray[Any]]:
         arrays |= _pack_layer(f"net{number}_first", body.first)
         arrays |= {f"net{number}_recurrence_{part}": getattr(body.recurrence, part) for part in _RECURRENCE_PARTS}
         arrays |= _pack_layer(f"net{number}_second", body.second)
-    arrays |= _pack_windows("window", net.windows)
-    if net.second is not None:
-        arrays |= _pack_windows("doubt", net.second.windows) | _pack_layer("doubt_last", net.second.last)
+    for number, look in enumerate(net.looks):
+        arrays |= _pack_look(f"look{number}", look)
+    if net.temperature != 1:
+        arrays["temperature"] = np.array([net.temperature])
+    if net.change is not None:
+        arrays |= _pack_layer("change", net.change)
     return arrays
 
 
 def unpack_document_net(arrays: Mapping[str, npt.NDArray[Any]], n_inputs: int) -> DocumentNet:
-    """The net whose arrays are given by name; raises ValueError where it takes another number of inputs."""
+    """The net whose arrays are given by name; raises ValueError where its parts do not fit each other or the inputs."""
     bodies = tuple(
         RecurrentBody(
             _unpack_layer(arrays, f"net{number}_first"),
             Recurrence(*(arrays[f"net{number}_recurrence_{part}"] for part in _RECURRENCE_PARTS)),
             _unpack_layer(arrays, f"net{number}_second"),
         )
-        for number in range(_count_bodies(arrays, "net"))
+        for number in range(_count(arrays, "net", "_first_weights"))
     )
-    windows, doubt = _unpack_windows(arrays, "window"), _unpack_windows(arrays, "doubt")
+    n_looks = _count(arrays, "look", "_last_weights")
+    looks = tuple(_unpack_look(arrays, f"look{number}", N_VIEWS * n_inputs) for number in range(n_looks))
     # Those that see the mean line of the document take twice as many.
     _check_inputs([body.first for body in bodies], n_inputs, 2 * n_inputs)
-    _check_inputs([window.first for window in (*windows, *doubt)], N_VIEWS * n_inputs)
-    second = SecondLook(doubt, _unpack_layer(arrays, "doubt_last")) if doubt else None
-    return DocumentNet(bodies, windows, _unpack_layer(arrays, "net_last"), second)
+    _check_inputs([window.first for look in looks for window in look.windows], N_VIEWS * n_inputs)
+    change = _unpack_layer(arrays, "change") if "change_weights" in arrays else None
+    temperature = _numbers(arrays, "temperature", 1)[0] if "temperature" in arrays else 1.0
+    return DocumentNet(bodies, _unpack_layer(arrays, "net_last"), looks, temperature, change)
 
 
-def _pack_windows(kind: str, windows: Sequence[WindowBody]) -> dict[str, npt.NDArray[Any]]:
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    for number, window in enumerate(windows):
-        arrays |= _pack_layer(f"{kind}{number}_first", window.first)
-        arrays |= _pack_layer(f"{kind}{number}_second", window.second)
+def _numbers(arrays: Mapping[str, npt.NDArray[Any]], name: str, n: int) -> list[float]:
+    """So many finite numbers; raises ValueError where there are others."""
+    numbers = arrays[name]
+    if numbers.shape != (n,) or numbers.dtype != np.float64 or not np.isfinite(numbers).all():
+        raise ValueError(f"{name} is not of {n} finite numbers")
+    return [float(number) for number in numbers]
+
+
+_TREE_PARTS = ("features", "thresholds", "leaves")
+
+
+def _pack_look(name: str, look: Look) -> dict[str, npt.NDArray[Any]]:
+    arrays = _pack_layer(f"{name}_last", look.last) | {f"{name}_bounds": np.array([look.low, look.high])}
+    for number, window in enumerate(look.windows):
+        arrays |= _pack_layer(f"{name}_window{number}_first", window.first)
+        arrays |= _pack_layer(f"{name}_window{number}_second", window.second)
+    if look.trees is not None:
+        trees = look.trees.trees
+        arrays |= {f"{name}_trees_{part}": getattr(trees, part) for part in _TREE_PARTS}
+        arrays[f"{name}_trees_step_share"] = np.array([trees.step, look.trees.share])
     return arrays
 
 
-def _unpack_windows(arrays: Mapping[str, npt.NDArray[Any]], kind: str) -> tuple[WindowBody, ...]:
-    return tuple(
-        WindowBody(_unpack_layer(arrays, f"{kind}{number}_first"), _unpack_layer(arrays, f"{kind}{number}_second"))
-        for number in range(_count_bodies(arrays, kind))
+def _unpack_look(arrays: Mapping[str, npt.NDArray[Any]], name: str, n_seen: int) -> Look:
+    windows = tuple(
+        WindowBody(
+            _unpack_layer(arrays, f"{name}_window{number}_first"),
+            _unpack_layer(arrays, f"{name}_window{number}_second"),
+        )
+        for number in range(_count(arrays, f"{name}_window", "_first_weights"))
     )
+    trees = None
+    if f"{name}_trees_step_share" in arrays:
+        step, share = _numbers(arrays, f"{name}_trees_step_share", 2)
+        parts = {part: arrays[f"{name}_trees_{part}"] for part in _TREE_PARTS}
+        trees = TreeShare(BoostedTrees(**parts, step=step), share)
+        trees.trees.check(n_seen)
+    low, high = _numbers(arrays, f"{name}_bounds", 2)
+    return Look(low, high, windows, _unpack_layer(arrays, f"{name}_last"), trees)
 
 
-def _count_bodies(arrays: Mapping[str, npt.NDArray[Any]], kind: str) -> int:
-    return sum(f"{kind}{number}_first_weights" in arrays for number in range(len(arrays)))
+def _count(arrays: Mapping[str, npt.NDArray[Any]], kind: str, part: str) -> int:
+    """Of how many things of a kind, numbered from 0, there is such a part."""
+    return sum(f"{kind}{number}{part}" in arrays for number in range(len(arrays)))
 
 
 def _pack_layer(name: str, layer: Layer) -> dict[str, npt.NDArray[Any]]:
