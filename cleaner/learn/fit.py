@@ -181,9 +181,9 @@ class LayerSums:
         scales = (MAX_ACTIVATION / top).astype(np.float32)
         return self._with(scales), 1 / (scales.astype(np.float64) * self.resolution)
 
-    def end(self, temperature: float = 1.0) -> Layer:
-        """The layer with logits, divided by a temperature."""
-        return self._with((1 / (self.resolution * temperature)).astype(np.float32))
+    def end(self) -> Layer:
+        """The layer with logits."""
+        return self._with((1 / self.resolution).astype(np.float32))
 
     def _with(self, scales: FloatArray) -> Layer:
         return Layer(self.weights.astype(np.float32), self.biases.astype(np.float32), scales)
@@ -202,12 +202,12 @@ def scale_layer(
     return LayerSums(np.rint(weights * resolution), np.rint(biases * resolution), resolution)
 
 
-def quantise_net(model: Any, inputs: FloatArray, temperature: float = 1.0) -> Net:
+def quantise_net(model: Any, inputs: FloatArray) -> Net:
     """A fitted net in integers; inputs: some of those it was fitted on, to see how large activations get."""
     layers, units = quantise_hidden(model, inputs)
     coefficients, intercepts = spread_classes(model)
     last = scale_layer(coefficients, intercepts, units, np.full(len(units), float(MAX_ACTIVATION)))
-    return Net((*layers, last.end(temperature)))
+    return Net((*layers, last.end()))
 
 
 def quantise_hidden(model: Any, inputs: FloatArray) -> tuple[list[Layer], npt.NDArray[np.float64]]:

@@ -60,7 +60,7 @@ class TreeShare:
 class Look:
     """What is asked about lines in doubt beside the rest of a net.
 
-    low, high: between which leads of debris a line is in doubt (`_leads`). last: over the activations of all that was
+    low, high: between which leads of debris a line is in doubt. last: over the activations of all that was
     asked before and of these windows; it gives the mean of the logits of all.
     """
 
@@ -71,8 +71,8 @@ class Look:
     trees: TreeShare | None = None
 
     def is_in_doubt(self, logits: FloatArray) -> npt.NDArray[np.bool_]:
-        """bool, shape (n_lines,)."""
-        leads = _leads(logits)
+        """By how far the likeliest class of debris leads that of the article, in logits; bool, shape (n_lines,)."""
+        leads = logits[:, ~IS_KEPT].max(axis=1) - logits[:, IS_KEPT].max(axis=1)
         return (leads > np.float32(self.low)) & (leads < np.float32(self.high))
 
     def judge(self, hidden: FloatArray, seen: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -80,12 +80,6 @@ class Look:
         hidden = np.concatenate([hidden, *(window.activations(seen) for window in self.windows)], axis=1)
         logits = self.last.logits(hidden)
         return hidden, logits if self.trees is None else self.trees.move(logits, seen)
-
-
-def _leads(logits: FloatArray) -> FloatArray:
-    """By how much the likeliest class of debris is ahead of the likeliest class of the article, in logits."""
-    leads: FloatArray = logits[:, ~IS_KEPT].max(axis=1) - logits[:, IS_KEPT].max(axis=1)
-    return leads
 
 
 @dataclass(frozen=True)
